@@ -1,0 +1,81 @@
+"""The Celery application: queues, limits, and the start of each worker process; loads no Django project.
+
+The web process imports this too, so whatever only a worker needs is loaded by path when a worker starts.
+"""
+
+import gc
+from typing import Any
+
+from celery import Celery, signals
+
+from nova_site.env import environment, worker_settings
+from nova_site.logs import configure_logging
+from workers.errors import ConfigurationError
+from workers.plugins import load_object
+
+
+def _make_app() -> Celery:
+    env = environment()
+    celery_app = Celery("nova_site", broker=env.broker_url, fixups=[], include=["workers.tasks"])
+    celery_app.conf.update(
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_acks_late=False,
+        task_serializer="json",
+        accept_content=["json"],
+        task_default_queue="reply",
+        task_default_delivery_mode="transient",
+        task_create_missing_queues=True,
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=False,
+        worker_disable_rate_limits=True,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=2,
+        broker_pool_limit=4,
+        broker_transport_options={
+            "socket_timeout": 5,
+            "socket_connect_timeout": 1,
+            "visibility_timeout": 60,
+            "retry_on_timeout": False,
+            "max_retries": 1,
+            "interval_start": 0.1,
+            "interval_step": 0.2,
+            "interval_max": 0.5,
+        },
+    )
+    # The current application is kept per thread; publishing threads find this one only as the default.
+    celery_app.set_default()
+    return celery_app
+
+
+app = _make_app()
+
+
+@signals.setup_logging.connect  # type: ignore[untyped-decorator,unused-ignore]
+def _set_up_logging(**_: Any) -> None:
+    env = environment()
+    configure_logging(env.nova_log_format, env.nova_log_level)
+
+
+@signals.worker_init.connect  # type: ignore[untyped-decorator,unused-ignore]
+def _start_parent(sender: Any, **_: Any) -> None:
+    """Runs in the worker's first process, before it takes tasks; a wrong pool ends it with one line."""
+    queues = frozenset(sender.app.amqp.queues.consume_from)
+    try:
+        load_object("workers.startup.start_parent")(queues, worker_settings(environment()))
+    except ConfigurationError as error:
+        raise SystemExit(f"worker refused to start: {error.text}") from error
+    gc.collect()
+    gc.freeze()
+
+
+@signals.worker_process_init.connect  # type: ignore[untyped-decorator,unused-ignore]
+def _start_child(**_: Any) -> None:
+    """Runs in each child of the prefork pool only."""
+    load_object("workers.startup.start_seeing")(worker_settings(environment()))
+
+
+__all__ = ["app"]

@@ -1,0 +1,228 @@
+"""Every knob of the system, read from the environment once, typed, and refused loudly when it is wrong."""
+
+import functools
+import ipaddress
+import secrets
+import sys
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from sessions.settings import WebSettings
+from workers.errors import ConfigurationError
+from workers.settings import AwsSettings, WorkerSettings
+
+Kind = Literal["speech_to_text", "language_model", "text_to_speech"]
+Words = Annotated[tuple[str, ...], NoDecode]
+
+PROVIDERS: dict[Kind, dict[str, str]] = {
+    "speech_to_text": {
+        "aws": "sessions.speech_to_text.aws_transcribe.AwsTranscribe",
+        "local": "sessions.speech_to_text.local.LocalRecogniser",
+    },
+    "language_model": {
+        "aws": "workers.language_model.aws_nova.AwsNova",
+        "local": "workers.language_model.local.LocalResponder",
+    },
+    "text_to_speech": {
+        "aws": "workers.text_to_speech.aws_polly.AwsPolly",
+        "local": "workers.text_to_speech.local.LocalSynthesiser",
+    },
+}
+
+
+class Environment(BaseSettings):
+    """One field per variable; the variable's name is the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    nova_providers: Literal["aws", "local"] = "aws"
+    nova_speech_to_text: str | None = None
+    nova_language_model: str | None = None
+    nova_text_to_speech: str | None = None
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    celery_broker_url: str | None = None
+    database_url: str = "sqlite:///.run/nova.sqlite3"
+
+    aws_region: str = "us-east-1"
+    aws_endpoint_url_bedrock_runtime: str | None = None
+    aws_endpoint_url_polly: str | None = None
+    aws_endpoint_url_transcribe_streaming: str | None = None
+    aws_ca_bundle: str | None = None
+
+    nova_model_id: str = "us.amazon.nova-pro-v1:0"
+    nova_voice: str = "Ruth"
+    nova_engine: Literal["standard", "neural", "generative", "long-form"] = "generative"
+    nova_language: str = Field(default="en-US", pattern=r"^[a-z]{2,3}-[A-Z]{2}$")
+    nova_transcribe_transport: Literal["websocket", "http2"] = "websocket"
+    video_frame_interval: float = Field(default=0.5, ge=0.1, le=60)
+
+    agora_app_id: str | None = None
+    agora_app_certificate: SecretStr | None = None
+    nova_agora_token_version: Literal["007", "006"] = "007"
+    nova_agora_allow_no_certificate: bool = False
+
+    nova_auth: Literal["required", "open"] = "required"
+    nova_api_keys: Words = Field(default=(), repr=False)
+    nova_public_url: str | None = None
+    nova_allowed_origins: Words = ()
+    nova_trusted_hops: int = Field(default=0, ge=0, le=5)
+    nova_origin_secret: SecretStr | None = None
+    django_secret_key: SecretStr | None = None
+    django_allowed_hosts: Words = ()
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65_535)
+    web_processes: int = Field(default=1, ge=1, le=64)
+    sessions_max: int = Field(default=100, ge=1)
+    session_idle_seconds: int = Field(default=60, ge=5)
+    nova_log_format: Literal["json", "console"] = "json"
+    nova_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("nova_api_keys", "nova_allowed_origins", "django_allowed_hosts", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(word for word in (part.strip() for part in value.split(",")) if word)
+        return value
+
+    @field_validator("redis_url", "celery_broker_url")
+    @classmethod
+    def _is_redis(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("nova_api_keys")
+    @classmethod
+    def _keys_are_long(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(key) < 16 for key in value):
+            raise ValueError("each key needs at least 16 characters")
+        return value
+
+    @field_validator("agora_app_id")
+    @classmethod
+    def _is_hex_id(cls, value: str | None) -> str | None:
+        if value is not None and (len(value) != 32 or not value.isalnum()):
+            raise ValueError("must be 32 letters and digits")
+        return value
+
+    @model_validator(mode="after")
+    def _open_only_on_loopback(self) -> "Environment":
+        if self.nova_auth == "open" and not _is_loopback(self.host):
+            raise ValueError(f"NOVA_AUTH=open binds to 127.0.0.1 only, but HOST is {self.host}")
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_goes_with_app(self) -> "Environment":
+        has_certificate = self.agora_app_certificate is not None
+        if self.agora_app_id and not has_certificate and not self.nova_agora_allow_no_certificate:
+            raise ValueError(
+                "AGORA_APP_ID is set but AGORA_APP_CERTIFICATE is not; set it, or for development only "
+                "NOVA_AGORA_ALLOW_NO_CERTIFICATE=true"
+            )
+        return self
+
+    def provider(self, kind: Kind) -> str:
+        """The dotted path of a provider: `aws` and `local` are names, anything with a dot is a path."""
+        wanted = {
+            "speech_to_text": self.nova_speech_to_text,
+            "language_model": self.nova_language_model,
+            "text_to_speech": self.nova_text_to_speech,
+        }[kind] or self.nova_providers
+        if "." in wanted:
+            return wanted
+        if wanted not in PROVIDERS[kind]:
+            raise ConfigurationError(f"NOVA_{kind.upper()}={wanted!r}: must be aws, local or a dotted path")
+        return PROVIDERS[kind][wanted]
+
+    @property
+    def broker_url(self) -> str:
+        return self.celery_broker_url or self.redis_url
+
+    @property
+    def aws(self) -> AwsSettings:
+        return AwsSettings(
+            region=self.aws_region,
+            bedrock_endpoint_url=self.aws_endpoint_url_bedrock_runtime,
+            polly_endpoint_url=self.aws_endpoint_url_polly,
+            transcribe_endpoint_url=self.aws_endpoint_url_transcribe_streaming,
+            ca_bundle_path=self.aws_ca_bundle,
+        )
+
+    def secret_key(self) -> str:
+        """Required outside open mode: signed tickets must outlive a restart and hold on every web process."""
+        if self.django_secret_key is not None:
+            return self.django_secret_key.get_secret_value()
+        if self.nova_auth == "open" or not _serves_requests():
+            return secrets.token_urlsafe(50)
+        raise ConfigurationError("DJANGO_SECRET_KEY is not set; it is needed when NOVA_AUTH=required")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _serves_requests() -> bool:
+    return not any(command in sys.argv for command in ("makemigrations", "collectstatic", "check", "doctor"))
+
+
+def _variable_name(location: tuple[int | str, ...]) -> str:
+    return str(location[0]).upper() if location else "the settings together"
+
+
+@functools.cache
+def environment() -> Environment:
+    """Raises ConfigurationError with one line per wrong variable, never with a value that may be secret."""
+    try:
+        return Environment()
+    except ValidationError as error:
+        lines = [f"{_variable_name(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False)]
+        raise ConfigurationError("; ".join(lines)) from None
+
+
+def worker_settings(env: Environment) -> WorkerSettings:
+    return WorkerSettings(
+        redis_url=env.redis_url,
+        language_model=env.provider("language_model"),
+        text_to_speech=env.provider("text_to_speech"),
+        aws=env.aws,
+    )
+
+
+def build_web_settings(env: Environment) -> WebSettings:
+    certificate = env.agora_app_certificate
+    origin_secret = env.nova_origin_secret
+    return WebSettings(
+        redis_url=env.redis_url,
+        speech_to_text=env.provider("speech_to_text"),
+        language_model=env.provider("language_model"),
+        text_to_speech=env.provider("text_to_speech"),
+        aws=env.aws,
+        transcribe_transport=env.nova_transcribe_transport,
+        model_id=env.nova_model_id,
+        voice=env.nova_voice,
+        engine=env.nova_engine,
+        language=env.nova_language,
+        video_frame_interval_seconds=env.video_frame_interval,
+        sessions_max=env.sessions_max,
+        session_idle_seconds=env.session_idle_seconds,
+        auth=env.nova_auth,
+        api_keys=env.nova_api_keys,
+        public_url=env.nova_public_url,
+        allowed_origins=env.nova_allowed_origins,
+        trusted_hops=env.nova_trusted_hops,
+        origin_secret=origin_secret.get_secret_value() if origin_secret else None,
+        agora_app_id=env.agora_app_id,
+        agora_app_certificate=certificate.get_secret_value() if certificate else None,
+        agora_token_version=env.nova_agora_token_version,
+        agora_allow_no_certificate=env.nova_agora_allow_no_certificate,
+        host=env.host,
+        port=env.port,
+    )

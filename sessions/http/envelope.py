@@ -1,0 +1,160 @@
+"""The answer's envelope {code, msg, data}: the codes, their HTTP statuses, and how each error becomes one."""
+
+from typing import Any
+
+import structlog
+from django.db import Error as DjangoDatabaseError
+from django.http import HttpRequest, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from sessions.lifecycle import RowsUnavailableError
+from sessions.rtc_tokens.errors import TokenRefusedError
+from workers.errors import BadInputError, NovaError, StreamsUnavailableError
+
+log = structlog.get_logger(__name__)
+
+SUCCESS = "0"
+PARAMS_INVALID = "10000"
+CHANNEL_EMPTY = "10004"
+INTERNAL = "10500"
+UNAVAILABLE = "10503"
+
+# The codes up to 10106 are the reference server's; those from 10401 on are ours, made from the HTTP status.
+STATUS_OF_CODE = {
+    PARAMS_INVALID: 400,
+    "10001": 503,
+    "10002": 404,
+    "10003": 409,
+    CHANNEL_EMPTY: 400,
+    "10005": 500,
+    "10100": 400,
+    "10401": 401,
+    "10403": 403,
+    "10413": 413,
+    "10415": 415,
+    "10429": 429,
+    INTERNAL: 500,
+    UNAVAILABLE: 503,
+}
+RETRY_AFTER_SECONDS = {"10001": 5, UNAVAILABLE: 1}
+OPENAI_PATHS = "/v1/realtime/"
+
+
+class UnauthorisedError(NovaError):
+    code = "10401"
+
+
+class ForbiddenError(NovaError):
+    code = "10403"
+
+
+class TooLargeError(NovaError):
+    code = "10413"
+
+
+class MediaTypeError(NovaError):
+    code = "10415"
+
+
+class TooOftenError(NovaError):
+    code = "10429"
+    retriable = True
+
+    def __init__(self, text: str, retry_after_seconds: int) -> None:
+        super().__init__(text)
+        self.retry_after_seconds = retry_after_seconds
+
+
+def success(data: Any) -> dict[str, Any]:
+    return {"code": SUCCESS, "msg": "success", "data": data}
+
+
+def code_of(error: NovaError) -> str:
+    if error.code in STATUS_OF_CODE:
+        return error.code
+    if isinstance(error, BadInputError):
+        return PARAMS_INVALID
+    if isinstance(error, TokenRefusedError):
+        return "10005"
+    if isinstance(error, (StreamsUnavailableError, RowsUnavailableError)):
+        return UNAVAILABLE
+    return INTERNAL
+
+
+def error_response(request: HttpRequest, error: NovaError) -> JsonResponse:
+    """The envelope, or OpenAI's error object on the routes that copy OpenAI's; the field is named in both."""
+    code = code_of(error)
+    field = error.field if isinstance(error, BadInputError) else None
+    status = STATUS_OF_CODE[code]
+    body: dict[str, Any] = {"code": code, "msg": error.text, "data": {"field": field} if field else None}
+    if request.path.startswith(OPENAI_PATHS):
+        kind = "invalid_request_error" if status < 500 else "server_error"
+        body = {"error": {"type": kind, "code": code, "message": error.text, "param": field}}
+    response = JsonResponse(body, status=status)
+    seconds = error.retry_after_seconds if isinstance(error, TooOftenError) else RETRY_AFTER_SECONDS.get(code)
+    if seconds is not None:
+        response["Retry-After"] = str(seconds)
+    if status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    log.info("request refused", path=request.path, status=status, code=code, field=field)
+    return response
+
+
+def input_error(errors: list[dict[str, Any]]) -> BadInputError:
+    """The first fault of a body by dotted name; a channel that is missing or blank has a code of its own."""
+    named = [(_dotted(item["loc"]), item) for item in errors]
+    for field, item in named:
+        if field == "channel_name" and _is_empty(item):
+            return BadInputError("channel empty", field=field, code=CHANNEL_EMPTY)
+    field, item = named[0]
+    text = "unknown field" if item["type"] == "extra_forbidden" else item["msg"]
+    message = f"params invalid: {field or 'body'}: {text}"
+    return BadInputError(message, field=field or None, code=PARAMS_INVALID)
+
+
+def _is_empty(item: dict[str, Any]) -> bool:
+    value = item.get("input")
+    return item["type"] == "missing" or value is None or (isinstance(value, str) and not value.strip())
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    """ninja puts the parameter's place and name in front: ("body", "body", "uid")."""
+    parts = location[2:] if location[:1] == ("body",) else location
+    return ".".join(str(part) for part in parts)
+
+
+def add_error_handlers(api: NinjaAPI) -> None:
+    handlers: dict[type[Exception], Any] = {
+        NovaError: error_response,
+        ValidationError: _validation_failed,
+        HttpError: _http_error,
+        DjangoDatabaseError: _database_failed,
+        Exception: _unforeseen,
+    }
+    for error_type, handler in handlers.items():
+        api.add_exception_handler(error_type, handler)
+
+
+def _validation_failed(request: HttpRequest, error: ValidationError) -> JsonResponse:
+    return error_response(request, input_error(error.errors))
+
+
+def _http_error(request: HttpRequest, error: HttpError) -> JsonResponse:
+    """ninja wraps what the body parser raises."""
+    cause = error.__cause__
+    if isinstance(cause, NovaError):
+        return error_response(request, cause)
+    return error_response(request, BadInputError(f"params invalid: {error.message}", code=PARAMS_INVALID))
+
+
+def _database_failed(request: HttpRequest, error: DjangoDatabaseError) -> JsonResponse:
+    log.warning("database failed", error=type(error).__name__)
+    return error_response(
+        request, RowsUnavailableError("the database cannot be reached; try again in a moment")
+    )
+
+
+def _unforeseen(request: HttpRequest, error: Exception) -> JsonResponse:
+    log.error("request failed", path=request.path, exc_info=error)
+    return error_response(request, NovaError("internal error"))

@@ -1,0 +1,61 @@
+"""How one session behaves: the typed outcome of graph, overrides and session.update; holds no state of the talk."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from workers.language_model.contract import ModelOptions, ToolSpec
+from workers.text_to_speech.contract import VoiceOptions
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSettings:
+    """Turn taking and interruption. `mode` manual means that the client commits (push to talk).
+
+    `end_silence_ms`: silence after stable words that ends a turn; `long_end_silence_ms` when the words sound unfinished.
+    `interrupt_voice_ms`: voice while the agent speaks that interrupts; `interrupt_characters`: words that do.
+    """
+
+    mode: Literal["server_vad", "semantic_vad", "manual"] = "server_vad"
+    end_silence_ms: int = 500
+    long_end_silence_ms: int = 3_000
+    interrupt_voice_ms: int = 500
+    interrupt_characters: int = 2
+    creates_reply: bool = True
+    interrupts_reply: bool = True
+    hold_ms: int = 2_000
+    idle_timeout_ms: int | None = None
+    voice_threshold: float = 0.5
+    prefix_padding_ms: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class VisionSettings:
+    """`frame_interval_ms` is told to the client; `frames_per_turn` bounds what one request carries, newest included."""
+
+    enabled: bool = True
+    frame_interval_ms: int = 500
+    frames_per_turn: int = 4
+    max_side_px: int = 1280
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    graph_name: str
+    instructions: str
+    greeting: str
+    model: ModelOptions
+    voice: VoiceOptions
+    listening_language: str
+    input_rate_hz: int = 24_000
+    output_rate_hz: int = 24_000
+    output_modality: Literal["audio", "text"] = "audio"
+    input_format: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
+    output_format: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
+    turns: TurnSettings = field(default_factory=TurnSettings)
+    vision: VisionSettings = field(default_factory=VisionSettings)
+    tools: tuple[ToolSpec, ...] = ()
+    max_history_messages: int = 40
+    is_memory_enabled: bool = True
+    announced_model: str = ""
+    """The model and voice names the client asked for are echoed; unknown ones are mapped to the graph's own."""
+    announced_voice: str = ""

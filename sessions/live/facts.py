@@ -1,0 +1,242 @@
+"""What has happened in a live session, as its transport is told; past participles, immutable, no wire format."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sessions.live.config import SessionConfig
+from sessions.live.items import Item
+
+ReplyStatus = Literal["completed", "cancelled", "failed", "incomplete"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChanged:
+    """The effective configuration after a session.update or a start."""
+
+    config: SessionConfig
+    answers_event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpeechStarted:
+    item_id: str
+    audio_start_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpeechStopped:
+    item_id: str
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserWordsChanged:
+    """The whole text of the turn so far; `delta` is what a client that only appends may append (finals only)."""
+
+    item_id: str
+    text: str
+    delta: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InputCommitted:
+    """The audio of the turn is closed and became an item."""
+
+    item_id: str
+    previous_item_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputCleared:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class UserTurnTranscribed:
+    """The turn's final words; `seconds` of audio were heard. Empty text: a phantom turn, closed silently."""
+
+    item_id: str
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAdded:
+    item: Item
+    previous_item_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFinished:
+    item: Item
+    previous_item_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDeleted:
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTruncated:
+    item_id: str
+    content_index: int
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStarted:
+    reply_id: str
+    metadata: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyItemStarted:
+    """The spoken or written message of a reply, or one call of a client's function, begins."""
+
+    reply_id: str
+    output_index: int
+    item: Item
+    previous_item_id: str | None
+    is_audio: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTextAdded:
+    reply_id: str
+    item_id: str
+    output_index: int
+    delta: str
+    is_audio: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAudioAdded:
+    """PCM at the client's rate; `audio_start_ms` is its place in the item's audio."""
+
+    reply_id: str
+    item_id: str
+    output_index: int
+    pcm: bytes = field(repr=False)
+    audio_start_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyItemFinished:
+    """`item` holds the text as generated up to here; status incomplete when it was cut off."""
+
+    reply_id: str
+    output_index: int
+    item: Item
+    is_audio: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyEnded:
+    """`reason`: turn_detected or client_cancelled (cancelled), max_output_tokens or content_filter (incomplete),
+    an error's code (failed)."""
+
+    reply_id: str
+    status: ReplyStatus
+    items: tuple[Item, ...]
+    reason: str = ""
+    error_text: str = ""
+    usage: TokenUsage = field(default_factory=TokenUsage)
+    metadata: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackFlushed:
+    """Drop all queued audio of the item at once; no byte of it follows."""
+
+    reply_id: str
+    item_id: str
+    heard_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    is_listening: bool
+    is_thinking: bool
+    is_speaking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMeasured:
+    """Delays of one finished turn, milliseconds by name (see docs of nova.metrics)."""
+
+    reply_id: str
+    delays_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class VisionChanged:
+    """`used` lists the capture times of the frames that went into the reply's request."""
+
+    interval_ms: int
+    reply_id: str | None = None
+    used_captured_at_ms: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InputTimedOut:
+    """Nobody spoke for `idle_timeout_ms`."""
+
+    item_id: str
+    audio_start_ms: int
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something a person should know that is no error: `code` and human text."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultHappened:
+    """A typed error; `event_id` is the client event that caused it, `field` what was wrong in it."""
+
+    code: str
+    text: str
+    retriable: bool
+    event_id: str | None = None
+    field: str | None = None
+    is_clients_fault: bool = False
+
+
+Fact = (
+    ConfigChanged
+    | UserSpeechStarted
+    | UserSpeechStopped
+    | UserWordsChanged
+    | InputCommitted
+    | InputCleared
+    | UserTurnTranscribed
+    | ItemAdded
+    | ItemFinished
+    | ItemDeleted
+    | ItemTruncated
+    | ReplyStarted
+    | ReplyItemStarted
+    | ReplyTextAdded
+    | ReplyAudioAdded
+    | ReplyItemFinished
+    | ReplyEnded
+    | PlaybackFlushed
+    | StateChanged
+    | TurnMeasured
+    | VisionChanged
+    | InputTimedOut
+    | Noticed
+    | FaultHappened
+)

@@ -1,0 +1,120 @@
+"""The conversation so far as items, and the model's view of it: only what was said and what was really heard."""
+
+import dataclasses
+from collections.abc import Iterable
+
+from sessions.live.items import Content, FunctionCallItem, FunctionOutputItem, Item, MessageItem
+from workers.errors import BadInputError
+from workers.language_model.contract import (
+    FramePart,
+    StoredMessage,
+    StoredPart,
+    TextPart,
+    ToolResultPart,
+    ToolUsePart,
+)
+from workers.streams.codec import json_object
+
+MAX_ITEMS = 2_000
+
+
+class History:
+    """Owned by one live session; items are immutable and replaced whole. Beyond MAX_ITEMS the oldest goes."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Item] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def find(self, item_id: str) -> Item | None:
+        return self._items.get(item_id)
+
+    @property
+    def last_item_id(self) -> str | None:
+        return next(reversed(self._items), None)
+
+    def add(self, item: Item, after: str | None = None) -> str | None:
+        """Append, or insert after `after` ("root": first). Returns the id before it. Raises BadInputError."""
+        if item.item_id in self._items:
+            raise BadInputError(f"an item {item.item_id!r} exists already", field="item.id")
+        if after is None or after == self.last_item_id:
+            previous = self.last_item_id
+            self._items[item.item_id] = item
+        else:
+            previous = self._insert(item, after)
+        while len(self._items) > MAX_ITEMS:
+            del self._items[next(iter(self._items))]
+        return previous
+
+    def _insert(self, item: Item, after: str) -> str | None:
+        if after != "root" and after not in self._items:
+            raise BadInputError(f"there is no item {after!r}", field="previous_item_id")
+        rebuilt: dict[str, Item] = {item.item_id: item} if after == "root" else {}
+        for key, known in self._items.items():
+            rebuilt[key] = known
+            if key == after:
+                rebuilt[item.item_id] = item
+        self._items = rebuilt
+        return None if after == "root" else after
+
+    def replace(self, item: Item) -> None:
+        if item.item_id in self._items:
+            self._items[item.item_id] = item
+
+    def delete(self, item_id: str) -> None:
+        if item_id not in self._items:
+            raise BadInputError(f"there is no item {item_id!r}", field="item_id", code="item_not_found")
+        del self._items[item_id]
+
+    def cut_to(self, item_id: str, heard_text: str) -> MessageItem | None:
+        """Keep only what was heard of an assistant's message. Returns the new item, None when there is none."""
+        item = self._items.get(item_id)
+        if not isinstance(item, MessageItem) or item.role != "assistant":
+            return None
+        kind = item.content[0].kind if item.content else "output_audio"
+        cut = dataclasses.replace(item, content=(Content(kind, heard_text),), status="incomplete")
+        self._items[item_id] = cut
+        return cut
+
+    def instructions(self) -> str:
+        """The texts of system items, in order; they join the system prompt because Nova has no system role in messages."""
+        return "\n".join(
+            text
+            for item in self._items.values()
+            if isinstance(item, MessageItem) and item.role == "system"
+            for text in (_text_of(item),)
+            if text
+        )
+
+    def for_model(self, max_messages: int, without: Iterable[str] = ()) -> tuple[StoredMessage, ...]:
+        """The last `max_messages` with content, oldest first; roles may still repeat: the provider's side joins them."""
+        left_out = set(without)
+        messages = (_message(item) for key, item in self._items.items() if key not in left_out)
+        return tuple(message for message in messages if message is not None)[-max_messages:]
+
+
+def items_for_model(items: Iterable[Item]) -> tuple[StoredMessage, ...]:
+    return tuple(message for message in map(_message, items) if message is not None)
+
+
+def _text_of(item: MessageItem) -> str:
+    return " ".join(content.text for content in item.content if content.text).strip()
+
+
+def _message(item: Item) -> StoredMessage | None:
+    if isinstance(item, FunctionCallItem):
+        return StoredMessage("assistant", (ToolUsePart(item.call_id, item.name, json_object(item.arguments)),))
+    if isinstance(item, FunctionOutputItem):
+        return StoredMessage("user", (ToolResultPart(item.call_id, item.output),))
+    if item.role == "system":
+        return None
+    parts: list[StoredPart] = [
+        FramePart(content.frame_key, "upload", content.captured_at_ms)
+        for content in item.content
+        if content.frame_key
+    ]
+    text = _text_of(item)
+    if text:
+        parts.append(TextPart(text))
+    return StoredMessage(item.role, tuple(parts)) if parts else None

@@ -1,0 +1,42 @@
+"""What one reply is to be made from and how it is to sound; frozen when the reply begins."""
+
+from dataclasses import dataclass
+
+from workers.language_model.contract import FramePart, ModelOptions, StoredMessage, ToolSpec
+from workers.streams.messages import Address, ReplyRequest, TranscriptEntry
+from workers.text_to_speech.contract import VoiceOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPlan:
+    """`words` are the user's turn, published beside the request; `fixed_text` is spoken as it is, without a model."""
+
+    session_id: str
+    generation: int
+    reply_id: str
+    item_id: str
+    system: str
+    history: tuple[StoredMessage, ...]
+    options: ModelOptions
+    voice: VoiceOptions
+    output_rate_hz: int
+    is_audio: bool
+    words: TranscriptEntry | None = None
+    transcript_id: str | None = None
+    user_frames: tuple[FramePart, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
+    metadata: dict[str, str] | None = None
+    fixed_text: str | None = None
+    is_out_of_band: bool = False
+    can_be_interrupted: bool = True
+
+    def request(self, address: Address) -> ReplyRequest:
+        return ReplyRequest(
+            address=address,
+            system=self.system,
+            history=self.history,
+            options=self.options,
+            transcript_id=self.transcript_id,
+            user_frames=self.user_frames,
+            tools=self.tools,
+        )

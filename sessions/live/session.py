@@ -1,0 +1,414 @@
+"""One conversation in progress: joins listening, watching, turns, replying and history; knows its client as a Transport."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from sessions.live import facts, turn_taking, voice_activity
+from sessions.live.changes import apply_changes
+from sessions.live.config import SessionConfig
+from sessions.live.history import History, items_for_model
+from sessions.live.ids import new_id
+from sessions.live.items import Item, MessageItem
+from sessions.live.listening import AudioShape, Listening
+from sessions.live.pictures import add_pictures
+from sessions.live.reply_plan import ReplyPlan
+from sessions.live.replying import KeepRecord, Replying
+from sessions.live.transport import ConfigChanges, EventClock, ReplyOptions, Transport
+from sessions.live.turns import Turn, Turns
+from sessions.live.watching import Watching
+from sessions.live.work_desk import WorkDesk
+from sessions.speech_to_text.contract import SpeechToText, Transcript
+from workers.errors import BadInputError, NovaError, ProviderError
+from workers.language_model.contract import FrameSource
+from workers.streams.messages import (
+    Address,
+    FrameKept,
+    FrameSkipped,
+    OutputEntry,
+    TranscriptEntry,
+    WorkFailed,
+)
+
+logger = structlog.get_logger(__name__)
+
+MIN_COMMIT_MS = 100
+COMMIT_SILENCE_MS = 1_000
+MAX_EARLY_CHANGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What a web process lends to each of its live sessions."""
+
+    desk: WorkDesk
+    ear: SpeechToText
+    keep_record: KeepRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SessionIdentity:
+    """`session_id` is empty until `start`; `generation` rises with every socket that takes the channel."""
+
+    channel_name: str
+    generation: int
+    epoch: str
+    session_id: str = ""
+
+
+class LiveSession:
+    """Made by the doorkeeper for an accepted socket; `start` wakes it, `close` ends all it started. Event loop only."""
+
+    def __init__(
+        self,
+        identity: SessionIdentity,
+        config: SessionConfig,
+        parts: SessionParts,
+        transport: Transport,
+        on_detached: Callable[["LiveSession"], None],
+    ) -> None:
+        self.identity = identity
+        self._config = config
+        self._parts = parts
+        self._transport: Transport | None = transport
+        self._on_detached = on_detached
+        self._clock = EventClock(identity.epoch)
+        self._loop_started_at = asyncio.get_running_loop().time()
+        self._is_started = False
+        self.history = History()
+        self._listening: Listening | None = None
+        self._turns = Turns(config.turns, self)
+        self._replying = Replying(parts.desk, self.history, self, parts.keep_record)
+        self._watching = Watching(
+            parts.desk, self._address, lambda: new_id("frame"), lambda error: self._tell_fault(error)
+        )
+        self._waiting_turn: Turn | None = None
+        self._waiting_options: ReplyOptions | None = None
+        self._state = facts.StateChanged(False, False, False)
+        self._committed_ms = 0
+        self._early_changes: list[ConfigChanges] = []
+        self._closing: asyncio.Task[None] | None = None
+
+    # --- Conversation: who and how ------------------------------------------------------------------------------------
+
+    @property
+    def session_id(self) -> str:
+        return self.identity.session_id
+
+    @property
+    def channel_name(self) -> str:
+        return self.identity.channel_name
+
+    @property
+    def config(self) -> SessionConfig:
+        return self._config
+
+    @property
+    def clock(self) -> EventClock:
+        return self._clock
+
+    @property
+    def is_started(self) -> bool:
+        return self._is_started
+
+    def start(self, session_id: str, config: SessionConfig) -> None:
+        """Wake the agent with its graph's configuration; what the client had changed before is applied again."""
+        if self._is_started:
+            return
+        self.identity = replace(self.identity, session_id=session_id)
+        for changes in self._early_changes:
+            config = apply_changes(config, changes)
+        self._config = config
+        self._turns.change_settings(config.turns)
+        self._is_started = True
+        self.deliver(facts.ConfigChanged(config))
+        self.deliver(facts.VisionChanged(config.vision.frame_interval_ms if config.vision.enabled else 0))
+        self.agent_changed()
+        if config.greeting:
+            self.say(config.greeting)
+
+    def say(self, text: str) -> None:
+        """Speak a fixed text as soon as no reply is in progress."""
+        if self._replying.is_free:
+            self._replying.begin(replace(self._plan(ReplyOptions()), fixed_text=text), None)
+
+    async def close(self, code: int | None = None, reason: str = "") -> None:
+        """Everything of the session stops: streams, tasks, timers. With a code the client's connection is closed too."""
+        self._is_started = False
+        self._turns.close()
+        transport, self._transport = self._transport, None
+        await self._replying.close()
+        if self._listening is not None:
+            await self._listening.close()
+            self._listening = None
+        if transport is not None and code is not None:
+            transport.end(code, reason)
+
+    def detach(self, transport: Transport) -> None:
+        if transport is self._transport:
+            self._transport = None
+            self._on_detached(self)
+
+    def update(self, changes: ConfigChanges, event_id: str | None) -> None:
+        before, self._config = self._config, apply_changes(self._config, changes)
+        if not self._is_started:
+            self._early_changes = [*self._early_changes[-MAX_EARLY_CHANGES:], changes]
+        self._turns.change_settings(self._config.turns)
+        if _audio_shape(before) != _audio_shape(self._config):
+            self._stop_listening()
+        self.deliver(facts.ConfigChanged(self._config, event_id))
+
+    # --- Conversation: audio and pictures in --------------------------------------------------------------------------
+
+    def hear(self, pcm: bytes) -> None:
+        self._require_start()
+        if self._listening is None:
+            shape = _audio_shape(self._config)
+            threshold = self._config.turns.voice_threshold
+            self._listening = Listening(self._parts.ear, shape, self.session_id, self, threshold)
+            self._committed_ms = 0
+            self._listening.start()
+        self._listening.hear(pcm)
+
+    def commit_input(self, event_id: str | None) -> None:
+        self._require_start()
+        listening = self._listening
+        if listening is None or listening.received_ms - self._committed_ms < MIN_COMMIT_MS:
+            raise BadInputError(
+                f"the input audio buffer holds less than {MIN_COMMIT_MS} ms of audio",
+                code="input_audio_buffer_commit_empty",
+            )
+        self._committed_ms = listening.received_ms
+        listening.want_silence(COMMIT_SILENCE_MS)
+        self._turns.handle(turn_taking.ClientCommitted())
+
+    def clear_input(self) -> None:
+        self._require_start()
+        if self._listening is not None:
+            self._listening.forget_waiting()
+            self._committed_ms = self._listening.received_ms
+        self._turns.handle(turn_taking.ClientCleared())
+        self.deliver(facts.InputCleared())
+
+    def see(self, image: bytes, source: FrameSource, captured_at_ms: int) -> None:
+        self._require_start()
+        if not self._config.vision.enabled:
+            raise BadInputError("this graph takes no pictures", code="vision_disabled")
+        self._watching.see(image, source, captured_at_ms, self._config.vision, self.now_ms())
+
+    # --- Conversation: items and replies ------------------------------------------------------------------------------
+
+    def add_item(self, item: Item, previous_item_id: str | None, image_bytes: tuple[bytes, ...] = ()) -> None:
+        self._require_start()
+        item = item if item.item_id else replace(item, item_id=new_id("item"))
+        if isinstance(item, MessageItem) and image_bytes:
+            item = add_pictures(item, image_bytes, self._parts.desk, self._address, self._tell_fault)
+        previous = self.history.add(item, previous_item_id)
+        self.deliver(facts.ItemAdded(item, previous))
+        self.deliver(facts.ItemFinished(item, previous))
+
+    def find_item(self, item_id: str) -> Item | None:
+        return self.history.find(item_id)
+
+    def delete_item(self, item_id: str) -> None:
+        self.history.delete(item_id)
+        self.deliver(facts.ItemDeleted(item_id))
+
+    def truncate_item(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
+        item = self.history.find(item_id)
+        if not isinstance(item, MessageItem) or item.role != "assistant":
+            raise BadInputError(f"there is no spoken item {item_id!r}", field="item_id", code="item_not_found")
+        self._replying.report_progress(item_id, audio_end_ms)
+        self._replying.cut_history(item_id, audio_end_ms)
+        self.deliver(facts.ItemTruncated(item_id, content_index, audio_end_ms))
+
+    def report_progress(self, item_id: str, audio_end_ms: int) -> None:
+        self._replying.report_progress(item_id, audio_end_ms)
+
+    def create_reply(self, options: ReplyOptions, event_id: str | None) -> None:
+        self._require_start()
+        if not self._replying.is_free:
+            raise BadInputError(
+                f"the response {self._replying.active_reply_id} is still in progress",
+                code="conversation_already_has_active_response",
+            )
+        if self._turns.is_committing:
+            self._waiting_options = options
+        else:
+            self._replying.begin(self._plan(options), None)
+
+    def cancel_reply(self, reply_id: str | None, event_id: str | None) -> None:
+        active = self._replying.active_reply_id
+        if reply_id is not None and active is not None and reply_id != active:
+            raise BadInputError(f"the response {reply_id!r} is not in progress", code="response_cancel_not_active")
+        if not self._replying.interrupt("client"):
+            raise BadInputError("no response is in progress", code="response_cancel_not_active")
+
+    # --- Listener -----------------------------------------------------------------------------------------------------
+
+    def voice_changed(self, event: voice_activity.VoiceEvent) -> None:
+        is_start = isinstance(event, voice_activity.VoiceStarted)
+        self._turns.handle(turn_taking.VoiceStarted() if is_start else turn_taking.VoiceStopped())
+
+    def words_heard(self, transcript: Transcript) -> None:
+        self._turns.hear_words(transcript)
+
+    def segments_lost(self) -> None:
+        self._turns.handle(turn_taking.SegmentsLost())
+
+    def listening_failed(self, error: ProviderError) -> None:
+        self._tell_fault(error)
+
+    @property
+    def wants_silence(self) -> bool:
+        return self._turns.is_open
+
+    # --- TurnHost -----------------------------------------------------------------------------------------------------
+
+    def now_ms(self) -> float:
+        return (asyncio.get_running_loop().time() - self._loop_started_at) * 1_000
+
+    def epoch_ms(self) -> int:
+        return int(time.time() * 1_000)
+
+    def new_id(self, prefix: str) -> str:
+        return new_id(prefix)
+
+    def audio_position_ms(self) -> int:
+        return self._listening.position_ms if self._listening is not None else 0
+
+    def keep_item(self, item: MessageItem) -> str | None:
+        return self.history.add(item)
+
+    def tell_words(self, entry: TranscriptEntry) -> None:
+        self._parts.desk.tell_words(entry)
+
+    def interrupt_reply(self, reason: str) -> None:
+        self._replying.interrupt(reason)
+
+    def turn_ended(self, turn: Turn) -> None:
+        options, self._waiting_options = self._waiting_options, None
+        if options is not None:
+            self._replying.begin(self._plan(options, turn), turn)
+        elif self._config.turns.creates_reply and self._config.turns.mode != "manual":
+            self._waiting_turn = turn
+            self._answer_waiting_turn()
+        else:
+            self.tell_words(TranscriptEntry(turn.item_id, "confirmed", turn.text))
+
+    def turn_dropped(self) -> None:
+        """A client that asked for a response beside its commit gets one, though nothing was heard."""
+        options, self._waiting_options = self._waiting_options, None
+        if options is not None and self._replying.is_free:
+            self._replying.begin(self._plan(options), None)
+
+    # --- ReplyingHost -------------------------------------------------------------------------------------------------
+
+    def deliver(self, fact: facts.Fact) -> None:
+        if self._transport is not None:
+            self._transport.deliver(fact)
+
+    def agent_changed(self) -> None:
+        replying = self._replying
+        self._turns.handle(turn_taking.AgentChanged(replying.is_busy))
+        state = facts.StateChanged(self._is_started, replying.is_thinking, replying.is_speaking)
+        if state != self._state:
+            self._state = state
+            self.deliver(state)
+
+    def reply_ended(self) -> None:
+        self._answer_waiting_turn()
+
+    # --- what the web process calls -----------------------------------------------------------------------------------
+
+    def take(self, entry: OutputEntry) -> None:
+        """An output entry of this session; older generations are dropped."""
+        if entry.generation != self.identity.generation or not self._is_started:
+            return
+        if isinstance(entry, FrameKept | FrameSkipped | WorkFailed) and self._watching.owns(entry.reply_id):
+            self._watching.take(entry, self.now_ms())
+        elif isinstance(entry, WorkFailed) and entry.stage == "frame":
+            self._tell_fault(NovaError(entry.text, code=entry.code, retriable=entry.retriable))
+        else:
+            self._replying.take(entry)
+
+    def check(self) -> None:
+        """Called four times a second."""
+        if self._is_started:
+            self._replying.check()
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _require_start(self) -> None:
+        if not self._is_started:
+            raise BadInputError("the channel was not started yet: call /v1/api/start", code="session_not_started")
+
+    def _address(self, work_id: str) -> Address:
+        identity = self.identity
+        return Address(identity.session_id, identity.generation, work_id, self._parts.desk.output_stream)
+
+    def _tell_fault(self, error: NovaError) -> None:
+        self.deliver(facts.FaultHappened(error.code, error.text, error.retriable))
+
+    def _stop_listening(self) -> None:
+        """Another rate or language: the next audio opens a fresh stream."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            self._closing = asyncio.get_running_loop().create_task(listening.close())
+
+    def _answer_waiting_turn(self) -> None:
+        """The turn is answered when the reply before it, one that may not be interrupted, has ended."""
+        turn = self._waiting_turn
+        if turn is None or not self._is_started or not self._replying.is_free:
+            return
+        self._waiting_turn = None
+        self._replying.begin(self._plan(ReplyOptions(), turn), turn)
+
+    def _plan(self, options: ReplyOptions, turn: Turn | None = None) -> ReplyPlan:
+        config = self._config
+        frames = self._watching.choose(config.vision.frames_per_turn) if config.vision.enabled else ()
+        self._watching.forget_turn()
+        reply_id = new_id("resp")
+        if frames:
+            used = tuple(frame.captured_at_ms for frame in frames)
+            self.deliver(facts.VisionChanged(config.vision.frame_interval_ms, reply_id, used))
+        max_tokens = options.max_output_tokens or config.model.max_tokens
+        return ReplyPlan(
+            session_id=self.session_id,
+            generation=self.identity.generation,
+            reply_id=reply_id,
+            item_id=new_id("item"),
+            system=_joined(options.instructions or config.instructions, self.history.instructions()),
+            history=self._history_for(options, turn),
+            options=replace(config.model, max_tokens=max_tokens),
+            voice=config.voice,
+            output_rate_hz=config.output_rate_hz,
+            is_audio=(options.output_modality or config.output_modality) == "audio",
+            words=TranscriptEntry(turn.item_id, "confirmed", turn.text) if turn is not None else None,
+            transcript_id=turn.item_id if turn is not None else None,
+            user_frames=frames,
+            tools=config.tools if options.tools is None else options.tools,
+            metadata=options.metadata,
+            is_out_of_band=options.is_out_of_band,
+            can_be_interrupted=config.turns.interrupts_reply,
+        )
+
+    def _history_for(self, options: ReplyOptions, turn: Turn | None) -> tuple[Any, ...]:
+        """The words of `turn` come by the transcripts stream, so its item is left out here."""
+        if options.input_items is not None:
+            return items_for_model(options.input_items)
+        without = (turn.item_id,) if turn is not None else ()
+        limit = self._config.max_history_messages if self._config.is_memory_enabled else 1
+        return self.history.for_model(limit, without) if limit > 1 or turn is None else ()
+
+
+def _audio_shape(config: SessionConfig) -> AudioShape:
+    return AudioShape(config.input_rate_hz, config.input_format, config.listening_language)
+
+
+def _joined(*texts: str) -> str:
+    return "\n\n".join(text for text in texts if text)

@@ -1,0 +1,119 @@
+"""The sentences of one reply as they become speech: what is asked for, what has come, what was sent, what was heard."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from sessions.live.resampling import StreamResampler
+from sessions.live.word_cutting import cut_words
+
+BYTES_PER_SAMPLE = 2
+HEARD_TOLERANCE_MS = 60.0
+SENTENCES_AHEAD = 2
+MS_PER_CHARACTER = 60.0
+
+
+@dataclass(slots=True)
+class SpokenSentence:
+    """`skip_bytes`: what an earlier attempt had already delivered, at the synthesiser's rate."""
+
+    index: int
+    text: str
+    separator: str
+    attempt: int = 0
+    next_chunk: int = 0
+    received_bytes: int = 0
+    skip_bytes: int = 0
+    made_ms: float = 0.0
+    start_ms: float | None = None
+    is_requested: bool = False
+    is_made: bool = False
+    is_sent: bool = False
+    chunks: deque[bytes] = field(default_factory=deque)
+    resampler: StreamResampler | None = None
+
+    @property
+    def expected_ms(self) -> float:
+        """How long the sentence will be: known once it is made, before that at least what its letters suggest."""
+        if self.is_made:
+            return max(self.made_ms, 1.0)
+        return max(self.made_ms, len(self.text) * MS_PER_CHARACTER)
+
+    def take(self, pcm: bytes, from_hz: int, to_hz: int) -> None:
+        """One chunk in order, brought to the client's rate."""
+        self.next_chunk += 1
+        skipped = min(self.skip_bytes, len(pcm))
+        self.skip_bytes -= skipped
+        pcm = pcm[skipped:]
+        self.received_bytes += len(pcm)
+        if self.resampler is None:
+            self.resampler = StreamResampler(from_hz, to_hz)
+        self._queue(self.resampler.process(pcm), to_hz)
+
+    def finish(self, to_hz: int) -> None:
+        self.is_made = True
+        if self.resampler is not None:
+            self._queue(self.resampler.flush(), to_hz)
+            self.resampler = None
+
+    def start_over(self) -> None:
+        """Before another attempt: its first bytes are those that have come already."""
+        self.attempt += 1
+        self.next_chunk = 0
+        self.skip_bytes = self.received_bytes
+        self.is_requested = False
+
+    def _queue(self, pcm: bytes, rate_hz: int) -> None:
+        if pcm:
+            self.chunks.append(pcm)
+            self.made_ms += len(pcm) / BYTES_PER_SAMPLE / rate_hz * 1_000
+
+
+class SpokenText:
+    """Ordered sentences of one reply. At most two sentences are asked for ahead of the one that is being sent."""
+
+    def __init__(self) -> None:
+        self.sentences: list[SpokenSentence] = []
+        self._current = 0
+
+    def add(self, index: int, text: str, separator: str) -> SpokenSentence | None:
+        """None for one that came twice."""
+        if index != len(self.sentences):
+            return None
+        sentence = SpokenSentence(index, text, separator)
+        self.sentences.append(sentence)
+        return sentence
+
+    def find(self, index: int) -> SpokenSentence | None:
+        return self.sentences[index] if 0 <= index < len(self.sentences) else None
+
+    @property
+    def current(self) -> SpokenSentence | None:
+        """The sentence whose audio goes out next; None when all that is written has been sent."""
+        while self._current < len(self.sentences) and self.sentences[self._current].is_sent:
+            self._current += 1
+        return self.find(self._current)
+
+    def to_request(self) -> list[SpokenSentence]:
+        if self.current is None:
+            return []
+        allowed = self.sentences[self._current : self._current + 1 + SENTENCES_AHEAD]
+        return [sentence for sentence in allowed if not sentence.is_requested]
+
+    @property
+    def text(self) -> str:
+        return "".join(sentence.separator + sentence.text for sentence in self.sentences)
+
+    def heard_text(self, heard_ms: float) -> str:
+        """Whole sentences up to `heard_ms`, and of the one that was cut the words that its share of time covers."""
+        heard = ""
+        for sentence in self.sentences:
+            if sentence.start_ms is None or sentence.start_ms >= heard_ms:
+                break
+            spent_ms = heard_ms - sentence.start_ms
+            if sentence.is_sent and spent_ms >= sentence.made_ms - HEARD_TOLERANCE_MS:
+                heard += sentence.separator + sentence.text
+                continue
+            cut = cut_words(sentence.text, spent_ms / sentence.expected_ms)
+            heard += sentence.separator + cut if cut else ""
+            break
+        return heard.strip()

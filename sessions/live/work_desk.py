@@ -1,0 +1,159 @@
+"""How a live session asks workers for work and calls it off: the only place that publishes tasks."""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import redis
+import structlog
+from kombu.exceptions import OperationalError
+
+from workers.errors import NovaError, StreamsUnavailableError
+from workers.streams import keys
+from workers.streams.codec import entry_fields, to_json
+from workers.streams.messages import (
+    FrameRequest,
+    InterruptEntry,
+    ReplyRequest,
+    SpeechRequest,
+    TranscriptEntry,
+)
+from workers.streams.redis_clients import command_client
+from workers.tasks import compress_frame, generate_reply, synthesize_speech
+
+logger = structlog.get_logger(__name__)
+
+PUBLISHING_THREADS = 4
+MAX_WAITING_JOBS = 500
+
+OnFailure = Callable[[NovaError], None]
+
+
+class WorkDesk(Protocol):
+    """All methods return at once; a failure comes to `on_failure` on the event loop, at most 3 s later."""
+
+    @property
+    def output_stream(self) -> str: ...
+
+    def request_reply(
+        self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure
+    ) -> None:
+        """`words` go onto the transcripts stream in the same round trip as the request."""
+        ...
+
+    def request_speech(self, request: SpeechRequest, on_failure: OnFailure) -> None: ...
+
+    def request_frame(self, request: FrameRequest, image: bytes, on_failure: OnFailure) -> None: ...
+
+    def tell_words(self, entry: TranscriptEntry) -> None: ...
+
+    def interrupt(self, entry: InterruptEntry) -> None: ...
+
+
+class CeleryWorkDesk:
+    """One per web process. Publishing has its own small thread pool: six stuck publishes froze everything else
+    on the default one. A job that finds 500 others waiting fails at once."""
+
+    def __init__(self, redis_url: str, web_id: str) -> None:
+        self._client = command_client(redis_url, max_connections=PUBLISHING_THREADS + 4)
+        self._output_stream = keys.output_stream(web_id)
+        self._publishers = concurrent.futures.ThreadPoolExecutor(PUBLISHING_THREADS, "publish")
+        self._signals = concurrent.futures.ThreadPoolExecutor(1, "signal")
+        self._running: set[asyncio.Task[None]] = set()
+
+    @property
+    def output_stream(self) -> str:
+        return self._output_stream
+
+    def request_reply(
+        self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure
+    ) -> None:
+        reply_id = request.address.reply_id
+
+        def job() -> None:
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.set(keys.reply_request(reply_id), to_json(request), ex=keys.REQUEST_LIFE_SECONDS)
+            if words is not None:
+                self._add_entry(pipeline, keys.TRANSCRIPTS_STREAM, words)
+            pipeline.execute()
+            _publish(generate_reply, (reply_id,))
+
+        self._start(self._publishers, job, on_failure)
+
+    def request_speech(self, request: SpeechRequest, on_failure: OnFailure) -> None:
+        reply_id, index = request.address.reply_id, request.sentence_index
+
+        def job() -> None:
+            key = keys.speech_request(reply_id, index)
+            self._client.set(key, to_json(request), ex=keys.REQUEST_LIFE_SECONDS)
+            _publish(synthesize_speech, (reply_id, index))
+
+        self._start(self._publishers, job, on_failure)
+
+    def request_frame(self, request: FrameRequest, image: bytes, on_failure: OnFailure) -> None:
+        frame_id = request.address.reply_id
+
+        def job() -> None:
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.set(keys.raw_frame(frame_id), image, ex=keys.RAW_FRAME_LIFE_SECONDS)
+            pipeline.set(keys.frame_request(frame_id), to_json(request), ex=keys.RAW_FRAME_LIFE_SECONDS)
+            pipeline.execute()
+            _publish(compress_frame, (frame_id,))
+
+        self._start(self._publishers, job, on_failure)
+
+    def tell_words(self, entry: TranscriptEntry) -> None:
+        self._signal(keys.TRANSCRIPTS_STREAM, entry)
+
+    def interrupt(self, entry: InterruptEntry) -> None:
+        self._signal(keys.INTERRUPTS_STREAM, entry)
+
+    async def close(self) -> None:
+        """Wait for what was asked for (each job is limited), then end the threads."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=3)
+        self._publishers.shutdown(wait=False, cancel_futures=True)
+        self._signals.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+
+    def _signal(self, stream: str, entry: TranscriptEntry | InterruptEntry) -> None:
+        """One thread keeps the order of words and interrupts; a lost one is logged, its effect is bounded by time limits."""
+
+        def job() -> None:
+            self._add_entry(self._client, stream, entry)
+
+        def on_failure(error: NovaError) -> None:
+            logger.warning("signal_lost", stream=stream, code=error.code)
+
+        self._start(self._signals, job, on_failure)
+
+    @staticmethod
+    def _add_entry(client: Any, stream: str, entry: TranscriptEntry | InterruptEntry) -> None:
+        client.xadd(stream, entry_fields(entry), maxlen=keys.WORDS_STREAM_ENTRIES, approximate=True)
+
+    def _start(
+        self, pool: concurrent.futures.ThreadPoolExecutor, job: Callable[[], None], on_failure: OnFailure
+    ) -> None:
+        if len(self._running) >= MAX_WAITING_JOBS:
+            on_failure(StreamsUnavailableError("too much work waits to be published", code="publish_queue_full"))
+            return
+        task = asyncio.get_running_loop().create_task(self._run(pool, job, on_failure))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _run(
+        self, pool: concurrent.futures.ThreadPoolExecutor, job: Callable[[], None], on_failure: OnFailure
+    ) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(pool, job)
+        except (redis.RedisError, OperationalError, OSError) as error:
+            logger.warning("publish_failed", error=type(error).__name__)
+            on_failure(StreamsUnavailableError("the work could not be handed to a worker; Redis did not answer"))
+
+
+def _publish(task: Any, arguments: tuple[object, ...]) -> None:
+    """No retry: the live session decides about that. A task nobody took within 10 s is not run at all."""
+    task.apply_async(arguments, retry=False, expires=keys.TASK_EXPIRES_SECONDS, ignore_result=True)
+
+

@@ -1,0 +1,91 @@
+"""daphne inside our own process: the web process's loops run on its event loop, and a client that never reads is cut."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import daphne.server
+import structlog
+from twisted.internet import defer, reactor
+
+from sessions.web_process import WebProcess
+from workers.errors import NovaError
+
+logger = structlog.get_logger(__name__)
+
+MAX_UNSENT_BYTES = 1_048_576
+UNSENT_CHECK_SECONDS = 0.5
+PING_SECONDS = 10
+PING_TIMEOUT_SECONDS = 10
+MAX_MESSAGE_BYTES = 1_048_576 + 4_096
+
+
+class WebServer(daphne.server.Server):  # type: ignore[misc]
+    """Runs until SIGTERM or SIGINT. `failure` holds the reason when it could not listen."""
+
+    def __init__(
+        self, application: Any, endpoint: str, start_process: Callable[[], Awaitable[WebProcess]]
+    ) -> None:
+        super().__init__(
+            application=application,
+            endpoints=[endpoint],
+            signal_handlers=True,
+            ping_interval=PING_SECONDS,
+            ping_timeout=PING_TIMEOUT_SECONDS,
+            websocket_timeout=86_400,
+            request_buffer_size=65_536,
+            application_close_timeout=5,
+            websocket_max_message_size=MAX_MESSAGE_BYTES,
+            websocket_max_frame_size=MAX_MESSAGE_BYTES,
+            server_name="nova",
+            verbosity=1,
+        )
+        self.failure: str | None = None
+        self._start_process = start_process
+        self._process: WebProcess | None = None
+        self.ready_callable = self._when_ready
+
+    def _when_ready(self) -> None:
+        reactor.callWhenRunning(self._start)
+        reactor.addSystemEventTrigger("before", "shutdown", self._stop)
+        reactor.callLater(UNSENT_CHECK_SECONDS, self._cut_deaf_clients)
+
+    def _start(self) -> None:
+        asyncio.get_event_loop().create_task(self._start_loops())
+
+    async def _start_loops(self) -> None:
+        try:
+            self._process = await self._start_process()
+        except NovaError as error:
+            self.failure = error.text
+            self.stop()
+        except Exception as error:  # noqa: BLE001 - the process border: the server must not serve half started
+            logger.exception("web_process_failed")
+            self.failure = str(error)
+            self.stop()
+
+    def _stop(self) -> "defer.Deferred[None]":
+        """Runs before daphne ends its applications, so that every client gets a close frame."""
+        if self._process is None:
+            return defer.succeed(None)
+        future = asyncio.ensure_future(self._process.stop(), loop=asyncio.get_event_loop())
+        return defer.Deferred.fromFuture(future)
+
+    def listen_error(self, failure: Any) -> None:
+        self.failure = failure.getErrorMessage()
+        self.stop()
+
+    def _cut_deaf_clients(self) -> None:
+        """daphne has no back-pressure: what a client does not read would grow in our memory without end."""
+        for protocol in list(self.connections):
+            transport = getattr(protocol, "transport", None)
+            if transport is not None and _unsent_bytes(transport) > MAX_UNSENT_BYTES:
+                logger.warning("deaf_client_cut", unsent_bytes=_unsent_bytes(transport))
+                transport.abortConnection()
+        reactor.callLater(UNSENT_CHECK_SECONDS, self._cut_deaf_clients)
+
+
+def _unsent_bytes(transport: Any) -> int:
+    """What twisted's transport holds: the buffer being written and the pieces that wait behind it."""
+    buffered = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
+    return buffered + int(getattr(transport, "_tempDataLen", 0))

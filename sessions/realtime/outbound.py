@@ -1,0 +1,139 @@
+"""Facts of a live session to events of the protocol, in the order they happen; sends nothing itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sessions.live import facts
+from sessions.live.config import SessionConfig
+from sessions.live.items import Item
+from sessions.live.transport import Conversation
+from sessions.realtime import g711
+from sessions.realtime import server_events as wire
+from sessions.realtime.replies import Emit, ReplyTelling
+from sessions.realtime.session_wire import session_to_wire
+
+_COMMITTED_ITEMS_KEPT = 64
+
+
+class Outbound:
+    """`speaks_nova`: the client asked for more than the standard; `hears_clears`: it clears its playback."""
+
+    def __init__(self, conversation: Conversation, emit: Emit, *, speaks_nova: bool) -> None:
+        self.speaks_nova = speaks_nova
+        self.hears_clears = False
+        self._conversation = conversation
+        self._emit = emit
+        self._committed: dict[str, None] = {}
+        conversation_id = f"conv_{conversation.session_id.removeprefix('sess_')}"
+        self._replies = ReplyTelling(conversation_id, lambda: conversation.config, emit)
+        self._tellers = self._all_tellers()
+
+    def _all_tellers(self) -> dict[type[facts.Fact], Callable[[Any], None]]:
+        replies = self._replies
+        return {
+            facts.ConfigChanged: self._config_changed,
+            facts.UserSpeechStarted: lambda f: self._emit(wire.speech_started(f.item_id, f.audio_start_ms)),
+            facts.UserSpeechStopped: lambda f: self._emit(wire.speech_stopped(f.item_id, f.audio_end_ms)),
+            facts.UserWordsChanged: self._words_changed,
+            facts.InputCommitted: self._input_committed,
+            facts.InputCleared: lambda _: self._emit(wire.input_cleared()),
+            facts.UserTurnTranscribed: self._turn_transcribed,
+            facts.ItemAdded: lambda f: self._emit(wire.item_added(f.item, f.previous_item_id)),
+            facts.ItemFinished: lambda f: self._emit(wire.item_done(f.item, f.previous_item_id)),
+            facts.ItemDeleted: lambda f: self._emit(wire.item_deleted(f.item_id)),
+            facts.ItemTruncated: self._item_truncated,
+            facts.ReplyStarted: replies.started,
+            facts.ReplyItemStarted: replies.item_started,
+            facts.ReplyTextAdded: replies.text_added,
+            facts.ReplyAudioAdded: self._audio_added,
+            facts.ReplyItemFinished: replies.item_finished,
+            facts.ReplyEnded: replies.ended,
+            facts.PlaybackFlushed: self._flushed,
+            facts.StateChanged: lambda f: self._emit_nova(wire.nova_state(f)),
+            facts.TurnMeasured: lambda f: self._emit_nova(wire.nova_metrics(f)),
+            facts.VisionChanged: lambda f: self._emit_nova(wire.nova_vision(f)),
+            facts.InputTimedOut: self._input_timed_out,
+            facts.Noticed: lambda f: self._emit_nova(wire.nova_notice(f)),
+            facts.FaultHappened: self._fault_happened,
+        }
+
+    def tell(self, fact: facts.Fact) -> None:
+        self._tellers[type(fact)](fact)
+
+    def greet(self) -> None:
+        """session.created, which always comes first; once for each socket."""
+        self._emit(wire.session_created(self._session(self._conversation.config)))
+        self._tell_nova_session()
+
+    def retrieved(self, item: Item) -> None:
+        self._emit(wire.item_retrieved(item))
+
+    def _session(self, config: SessionConfig) -> wire.Event:
+        return session_to_wire(self._conversation.session_id, config)
+
+    def _tell_nova_session(self) -> None:
+        conversation, config = self._conversation, self._conversation.config
+        interval_ms = config.vision.frame_interval_ms
+        place = (conversation.session_id, conversation.channel_name, config.graph_name)
+        self._emit_nova(wire.nova_session(*place, conversation.is_started, interval_ms))
+        self._emit_nova(wire.nova_vision(facts.VisionChanged(interval_ms)))
+
+    def _emit_nova(self, event: wire.Event) -> None:
+        if self.speaks_nova:
+            self._emit(event)
+
+    def _config_changed(self, fact: facts.ConfigChanged) -> None:
+        self._emit(wire.session_updated(self._session(fact.config)))
+        self._tell_nova_session()
+
+    def _words_changed(self, fact: facts.UserWordsChanged) -> None:
+        if fact.delta:
+            self._emit(wire.transcription_delta(fact.item_id, fact.delta))
+        self._emit_nova(wire.nova_transcript(fact.item_id, fact.text, False))
+
+    def _input_committed(self, fact: facts.InputCommitted) -> None:
+        self._committed[fact.item_id] = None
+        while len(self._committed) > _COMMITTED_ITEMS_KEPT:
+            del self._committed[next(iter(self._committed))]
+        self._emit(wire.input_committed(fact.item_id, fact.previous_item_id))
+
+    def _turn_transcribed(self, fact: facts.UserTurnTranscribed) -> None:
+        """A phantom turn that never became an item is told only to those who saw its partial words."""
+        was_committed = fact.item_id in self._committed
+        self._committed.pop(fact.item_id, None)
+        if fact.text or was_committed:
+            self._emit(wire.transcription_completed(fact.item_id, fact.text, fact.seconds))
+        self._emit_nova(wire.nova_transcript(fact.item_id, fact.text, True))
+
+    def _item_truncated(self, fact: facts.ItemTruncated) -> None:
+        self._emit(wire.item_truncated(fact.item_id, fact.content_index, fact.audio_end_ms))
+
+    def _audio_added(self, fact: facts.ReplyAudioAdded) -> None:
+        law = self._conversation.config.output_format
+        payload = fact.pcm if law == "audio/pcm" else g711.encode(law, fact.pcm)
+        if payload:
+            self._replies.audio_added(fact, payload)
+
+    def _flushed(self, fact: facts.PlaybackFlushed) -> None:
+        self._emit_nova(wire.nova_flush(fact))
+        if self.hears_clears:
+            self._emit(wire.output_cleared(fact.reply_id))
+
+    def _input_timed_out(self, fact: facts.InputTimedOut) -> None:
+        self._emit(wire.input_timed_out(fact.item_id, fact.audio_start_ms, fact.audio_end_ms))
+
+    def _fault_happened(self, fact: facts.FaultHappened) -> None:
+        event = wire.error(
+            code=fact.code,
+            text=fact.text,
+            is_clients_fault=fact.is_clients_fault,
+            event_id=fact.event_id,
+            field=fact.field,
+        )
+        self.emit_error(event, fact.retriable)
+
+    def emit_error(self, event: wire.Event, is_retriable: bool) -> None:
+        """The standard's error has no word for `retriable`, so only those who asked are told."""
+        if self.speaks_nova:
+            event["error"]["retriable"] = is_retriable
+        self._emit(event)

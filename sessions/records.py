@@ -1,0 +1,80 @@
+"""The outbox: finished turns go onto the records stream at once; a loop of one web process writes them as rows later."""
+
+import json
+from collections import deque
+from typing import Any
+
+import redis
+import structlog
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+from pydantic import ValidationError
+from redis import asyncio as aioredis
+
+from sessions import lifecycle
+from workers.streams import keys
+
+logger = structlog.get_logger(__name__)
+WAITING_RECORDS = 1_000
+BATCH_ENTRIES = 100
+Record = dict[str, Any]
+
+
+class Outbox:
+    """Keeps records while Redis is away (at most 1,000, the oldest goes first and is logged) and sends them afterwards."""
+
+    def __init__(self, client: "aioredis.Redis") -> None:
+        self._client = client
+        self._waiting: deque[Record] = deque()
+
+    async def keep(self, record: Record) -> None:
+        """On the stream when this returns; with Redis away it is kept here instead."""
+        self._waiting.append(record)
+        if len(self._waiting) > WAITING_RECORDS:
+            lost = self._waiting.popleft()
+            logger.error("record_lost", reply_id=lost.get("reply_id"))
+        await self.flush()
+
+    async def flush(self) -> None:
+        while self._waiting:
+            record = self._waiting[0]
+            try:
+                body = json.dumps(record)
+                await self._client.xadd(
+                    keys.RECORDS_STREAM, {"body": body}, maxlen=keys.RECORDS_STREAM_ENTRIES, approximate=True
+                )
+            except redis.RedisError as error:
+                logger.warning("record_waits", error=type(error).__name__, waiting=len(self._waiting))
+                return
+            if self._waiting and self._waiting[0] is record:
+                self._waiting.popleft()
+
+
+class RecordWriter:
+    """Writes entries in order and remembers how far it came in Redis; writing the same record twice changes nothing."""
+
+    def __init__(self, client: "aioredis.Redis") -> None:
+        self._client = client
+
+    async def write_waiting(self) -> int:
+        """One batch. Raises RedisError or DatabaseError; what was not written is tried again next time."""
+        position: Any = await self._client.get(keys.RECORDS_POSITION) or b"0-0"
+        entries: Any = await self._client.xrange(
+            keys.RECORDS_STREAM, min=b"(" + position, count=BATCH_ENTRIES
+        )
+        for entry_id, fields in entries:
+            await sync_to_async(_write_row)(fields[b"body"])
+            await self._client.set(keys.RECORDS_POSITION, entry_id)
+        return len(entries)
+
+
+def _write_row(body: bytes) -> None:
+    close_old_connections()
+    try:
+        record: Record = json.loads(body)
+        if record.get("kind") == "heard":
+            lifecycle.correct_heard_text(str(record["reply_id"]), str(record["heard_text"]))
+        else:
+            lifecycle.record_turn(record)
+    except (ValidationError, ValueError, KeyError) as error:
+        logger.error("record_malformed", error=type(error).__name__)

@@ -1,0 +1,38 @@
+"""The web process's Redis client for short synchronous commands, and the writer of the control stream."""
+
+import functools
+
+import redis
+
+from sessions.configured import web_settings
+from workers.errors import StreamsUnavailableError
+from workers.streams import keys
+from workers.streams.codec import control_fields
+from workers.streams.messages import SayText, SessionStarted, StopSession, SupersedeSocket
+from workers.streams.redis_clients import command_client
+
+Control = SessionStarted | StopSession | SupersedeSocket | SayText
+CONTROL_STREAM_ENTRIES = 10_000
+
+
+def control_client() -> "redis.Redis":
+    """Made once per URL; every command is limited to about a second."""
+    return _client(web_settings().redis_url)
+
+
+@functools.cache
+def _client(url: str) -> "redis.Redis":
+    return command_client(url)
+
+
+def publish_control(message: Control) -> None:
+    """Tell every web process. Raises StreamsUnavailableError."""
+    try:
+        control_client().xadd(
+            keys.CONTROL_STREAM,
+            control_fields(message),  # type: ignore[arg-type]
+            maxlen=CONTROL_STREAM_ENTRIES,
+            approximate=True,
+        )
+    except redis.RedisError as error:
+        raise StreamsUnavailableError("Redis cannot be reached; try again in a moment") from error

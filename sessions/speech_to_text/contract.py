@@ -1,0 +1,63 @@
+"""The contract of a speech-to-text provider: PCM in, transcripts out, one stream per session; asyncio."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningOptions:
+    """`language` as Transcribe names it (en-US, zh-CN); `sample_rate_hz` is what the client declared, 8000 to 48000."""
+
+    language: str
+    sample_rate_hz: int
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was heard in one segment.
+
+    `segment_id` stays the same from a segment's first partial to its final; `text` is the whole segment so far.
+    `stable_text` is the leading part that will not change any more. Times are milliseconds of audio since the
+    stream was opened.
+    """
+
+    segment_id: str
+    text: str
+    is_final: bool
+    stable_text: str = ""
+    start_ms: int = 0
+    end_ms: int = 0
+
+
+@runtime_checkable
+class SpeechToTextStream(Protocol):
+    """One open stream. Whoever opened it closes it; `close` is safe to call twice and from any state."""
+
+    async def send(self, pcm: bytes) -> None:
+        """Hand over 16-bit mono PCM at the declared rate, unchanged; waits only for the socket. Raises ProviderError."""
+        ...
+
+    async def finish(self) -> None:
+        """No more audio comes; the iterator ends after the last final."""
+        ...
+
+    def transcripts(self) -> AsyncIterator[Transcript]:
+        """Transcripts as they come; ends when the provider closed normally, raises a ProviderError when it failed."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class SpeechToText(Protocol):
+    """Made once per web process from SpeechToTextSettings."""
+
+    async def open(self, options: ListeningOptions) -> SpeechToTextStream:
+        """Open a stream within 5 s or raise a ProviderError. Raises ProviderRefusedError for a language it lacks."""
+        ...
+
+    async def close(self) -> None:
+        """Release what the process holds (child processes, connections); called once at the end of the process."""
+        ...

@@ -1,0 +1,299 @@
+"""Owns the rules Bedrock's Converse applies to a request, and the facts kept of it; answers nothing."""
+
+import base64
+import binascii
+import hashlib
+import re
+import warnings
+from collections.abc import Iterator
+from io import BytesIO
+from itertools import pairwise
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+Json = dict[str, Any]
+
+MAX_IMAGES = 20
+MAX_NOVA_2_IMAGES = 5
+MAX_IMAGE_BYTES = int(3.75 * 1024 * 1024)
+MAX_IMAGE_SIDE = 8_000
+MAX_PAYLOAD_BYTES = 25 * 1024 * 1024
+IMAGE_FORMATS = ("png", "jpeg", "gif", "webp")
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_BLOCKS = ("text", "image", "document", "video", "toolUse", "toolResult", "guardContent", "cachePoint")
+
+
+class InvalidRequestError(Exception):
+    """A request Bedrock refuses; the text is what it says."""
+
+    def __init__(self, message: str, error_type: str = "ValidationException") -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_type = error_type
+
+
+def check_request(request: Json, model_id: str, facts: Json, model_pattern: str) -> None:
+    if not re.search(model_pattern, model_id):
+        raise InvalidRequestError("The provided model identifier is invalid.")
+    _check_system(request.get("system", []))
+    _check_inference(request.get("inferenceConfig", {}))
+    messages = request.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise InvalidRequestError(
+            "A conversation must start with a user message. Try again with a conversation "
+            "that starts with a user message."
+        )
+    for index, message in enumerate(messages):
+        _check_message(message, index)
+    _check_roles(messages)
+    _check_tool_config(request.get("toolConfig"), messages, model_id)
+    _check_tool_pairs(messages)
+    _check_images(facts["images"], model_id)
+
+
+def request_facts(request: Json, model_id: str) -> Json:
+    messages = [message for message in request.get("messages") or [] if isinstance(message, dict)]
+    config = request.get("inferenceConfig")
+    max_tokens = config.get("maxTokens") if isinstance(config, dict) else None
+    tools = (request.get("toolConfig") or {}).get("tools") or []
+    return {
+        "model_id": model_id,
+        "roles": [message.get("role") for message in messages],
+        "last_user_text": _last_text(messages, "user"),
+        "last_tool_result": _last_tool_result(messages),
+        "system_text": " ".join(
+            str(block.get("text", "")) for block in request.get("system") or [] if isinstance(block, dict)
+        ),
+        "max_tokens": max_tokens,
+        "max_tokens_set": max_tokens is not None,
+        "tools": [tool.get("toolSpec", {}).get("name") for tool in tools if isinstance(tool, dict)],
+        "images": [_image_facts(index, block) for index, block in _image_blocks(messages)],
+    }
+
+
+def _last_text(messages: list[Json], role: str) -> str:
+    for message in reversed(messages):
+        if message.get("role") == role:
+            texts = [block["text"] for block in _blocks(message) if isinstance(block.get("text"), str)]
+            if texts:
+                return " ".join(texts)
+    return ""
+
+
+def _last_tool_result(messages: list[Json]) -> Any:
+    last = _blocks(messages[-1]) if messages else []
+    results = [block["toolResult"] for block in last if "toolResult" in block]
+    if not results or not isinstance(results[-1], dict):
+        return None
+    content = results[-1].get("content") or [{}]
+    return content[0].get("text", content[0].get("json")) if isinstance(content[0], dict) else None
+
+
+def _blocks(message: Json) -> list[Json]:
+    content = message.get("content")
+    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+
+
+def _image_blocks(messages: list[Json]) -> Iterator[tuple[int, Json]]:
+    for index, message in enumerate(messages):
+        for block in _blocks(message):
+            if isinstance(block.get("image"), dict):
+                yield index, block["image"]
+            for inner in (block.get("toolResult") or {}).get("content") or []:
+                if isinstance(inner, dict) and isinstance(inner.get("image"), dict):
+                    yield index, inner["image"]
+
+
+def _image_facts(message_index: int, image: Json) -> Json:
+    source = image.get("source")
+    try:
+        data = base64.b64decode(source.get("bytes") or "" if isinstance(source, dict) else "", validate=True)
+    except (binascii.Error, TypeError, ValueError) as error:
+        raise InvalidRequestError("Failed to decode base64 image bytes", "SerializationException") from error
+    return {
+        "message": message_index,
+        "format": image.get("format"),
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        **_picture(data),
+    }
+
+
+def _picture(data: bytes) -> Json:
+    """Reads the header only."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(BytesIO(data), formats=["PNG", "JPEG", "GIF", "WEBP"]) as picture:
+                return {
+                    "found_format": str(picture.format).lower(),
+                    "width": picture.width,
+                    "height": picture.height,
+                }
+    except (UnidentifiedImageError, OSError, SyntaxError):
+        return {"found_format": None, "width": 0, "height": 0}
+    except Image.DecompressionBombError:
+        return {"found_format": "bomb", "width": MAX_IMAGE_SIDE + 1, "height": MAX_IMAGE_SIDE + 1}
+
+
+def _check_system(system: Any) -> None:
+    for index, block in enumerate(system or []):
+        if isinstance(block, dict) and "text" in block and not str(block["text"]).strip():
+            raise InvalidRequestError(
+                f"The text field in the SystemContentBlock object at system.{index} is blank. "
+                "Add text to the text field, and try again."
+            )
+
+
+def _check_inference(config: Any) -> None:
+    for name, low, high in (("temperature", 0, 1), ("topP", 0, 1), ("maxTokens", 1, 10_000_000)):
+        value = config.get(name) if isinstance(config, dict) else None
+        if value is not None and not low <= value <= high:
+            raise InvalidRequestError(
+                f"1 validation error detected: Value '{value}' at 'inferenceConfig.{name}' failed to satisfy "
+                f"constraint: Member must have value between {low} and {high}"
+            )
+
+
+def _check_message(message: Any, index: int) -> None:
+    if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
+        raise InvalidRequestError(
+            f"1 validation error detected: Value at 'messages.{index + 1}.member.role' failed to satisfy "
+            "constraint: Member must satisfy enum value set: [user, assistant]"
+        )
+    content = message.get("content")
+    if not isinstance(content, list) or not content:
+        raise InvalidRequestError(
+            f"The content field in the Message object at messages.{index} is empty. "
+            "Add a ContentBlock object to the content field and try again."
+        )
+    for number, block in enumerate(content):
+        _check_block(block, message["role"], f"messages.{index}.content.{number}")
+
+
+def _check_block(block: Any, role: str, where: str) -> None:
+    kinds = [kind for kind in _BLOCKS if isinstance(block, dict) and kind in block]
+    if len(kinds) != 1:
+        raise InvalidRequestError(
+            f"The ContentBlock object at {where} must set one of the following keys: {', '.join(_BLOCKS)}."
+        )
+    kind = kinds[0]
+    if kind == "text" and not str(block["text"]).strip():
+        raise InvalidRequestError(
+            f"The text field in the ContentBlock object at {where} is blank. "
+            "Add text to the text field, and try again."
+        )
+    if kind in ("image", "document", "video", "toolResult") and role == "assistant":
+        raise InvalidRequestError(f"The {kind} block at {where} is only supported in a user message.")
+    if kind == "toolUse" and role == "user":
+        raise InvalidRequestError(f"The toolUse block at {where} is only supported in an assistant message.")
+
+
+def _check_roles(messages: list[Json]) -> None:
+    roles = [message["role"] for message in messages]
+    if roles[0] != "user":
+        raise InvalidRequestError(
+            "A conversation must start with a user message. Try again with a conversation that starts with a "
+            "user message."
+        )
+    if any(before == after for before, after in pairwise(roles)):
+        raise InvalidRequestError(
+            "A conversation must alternate between user and assistant roles. Make sure the conversation "
+            "alternates between user and assistant roles and try again."
+        )
+
+
+def _check_tool_config(config: Any, messages: list[Json], model_id: str) -> None:
+    uses_tools = any("toolUse" in block or "toolResult" in block for m in messages for block in _blocks(m))
+    if not config:
+        if uses_tools:
+            raise InvalidRequestError(
+                "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+            )
+        return
+    if not config.get("tools"):
+        raise InvalidRequestError("The toolConfig.tools field must hold at least one tool.")
+    for index, tool in enumerate(config["tools"]):
+        _check_tool(tool, f"toolConfig.tools.{index}", "amazon.nova" in model_id)
+    if "amazon.nova" in model_id and "tool" in (config.get("toolChoice") or {}):
+        raise InvalidRequestError(
+            "This model doesn't support the toolConfig.toolChoice.tool field. "
+            "Remove toolConfig.toolChoice.tool and try again."
+        )
+
+
+def _check_tool(tool: Any, where: str, is_nova: bool) -> None:
+    if "cachePoint" in tool:
+        return
+    specification = tool.get("toolSpec") or {}
+    name = str(specification.get("name", ""))
+    if not _TOOL_NAME.fullmatch(name):
+        raise InvalidRequestError(
+            f"1 validation error detected: Value '{name}' at '{where}.toolSpec.name' failed to satisfy "
+            "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+"
+        )
+    schema = (specification.get("inputSchema") or {}).get("json")
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        raise InvalidRequestError(
+            f"The value at {where}.toolSpec.inputSchema.json.type must be one of the following: object."
+        )
+    if is_nova and "definitions" in schema:
+        raise InvalidRequestError(
+            f"The key definitions at {where}.toolSpec.inputSchema.json is not supported."
+        )
+
+
+def _check_tool_pairs(messages: list[Json]) -> None:
+    asked: list[str] = []
+    for index, message in enumerate(messages):
+        where = f"messages.{index}.content"
+        blocks = _blocks(message)
+        answered = [_tool_use_id(block["toolResult"]) for block in blocks if "toolResult" in block]
+        missing = [tool_id for tool_id in asked if tool_id not in answered]
+        if missing:
+            raise InvalidRequestError(
+                f"Expected toolResult blocks at {where} for the following Ids: {', '.join(missing)}"
+            )
+        if len(answered) > len(asked):
+            raise InvalidRequestError(
+                f"The number of toolResult blocks at {where} exceeds the number of toolUse blocks of "
+                "previous turn."
+            )
+        asked = [_tool_use_id(block["toolUse"]) for block in blocks if "toolUse" in block]
+        if len(set(asked)) != len(asked):
+            raise InvalidRequestError(
+                f"The toolUse blocks at {where} contain duplicate Ids: {', '.join(asked)}"
+            )
+
+
+def _tool_use_id(block: Any) -> str:
+    return str(block.get("toolUseId")) if isinstance(block, dict) else ""
+
+
+def _check_images(images: list[Json], model_id: str) -> None:
+    limit = MAX_NOVA_2_IMAGES if re.search(r"nova-2", model_id) else MAX_IMAGES
+    if len(images) > limit:
+        raise InvalidRequestError(f"too many images and documents: {len(images)} + 0 > {limit}")
+    for image in images:
+        where = f"messages.{image['message']}"
+        if image["format"] not in IMAGE_FORMATS:
+            raise InvalidRequestError(
+                f"1 validation error detected: Value '{image['format']}' at '{where}.image.format' failed to "
+                f"satisfy constraint: Member must satisfy enum value set: [{', '.join(IMAGE_FORMATS)}]"
+            )
+        if image["bytes"] > MAX_IMAGE_BYTES:
+            raise InvalidRequestError(
+                f"{where}: image exceeds 3.75 MB maximum: {image['bytes']} bytes > {MAX_IMAGE_BYTES} bytes"
+            )
+        if image["found_format"] is None:
+            raise InvalidRequestError("Could not process image")
+        if max(image["width"], image["height"]) > MAX_IMAGE_SIDE:
+            raise InvalidRequestError(
+                f"{where}: image dimensions exceed max allowed size: {MAX_IMAGE_SIDE} pixels"
+            )
+        if image["found_format"] != image["format"]:
+            raise InvalidRequestError(
+                f"The image was specified using the image/{image['format']} media type, but the image "
+                f"appears to be a image/{image['found_format']} image"
+            )

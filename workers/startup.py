@@ -1,0 +1,84 @@
+"""Start of a worker process: builds the work of its queues and refuses a pool that cannot do it."""
+
+import gevent
+import gevent.monkey
+import structlog
+
+from workers.beats import Beats
+from workers.cancellation import Cancellations
+from workers.errors import ConfigurationError
+from workers.language_model.contract import LanguageModel
+from workers.plugins import load_object, load_provider
+from workers.runtime import install_work
+from workers.settings import WorkerSettings
+from workers.streams.messages import InterruptEntry
+from workers.streams.output_writer import OutputWriter
+from workers.streams.redis_clients import blocking_client, command_client
+from workers.streams.words_reader import WordsReader
+from workers.text_to_speech.contract import TextToSpeech
+from workers.transcript_table import TranscriptTable
+from workers.work import SeeingWork, TalkingWork
+
+logger = structlog.get_logger(__name__)
+TALKING_QUEUES = frozenset({"reply", "speech"})
+
+
+def check_pool(queues: frozenset[str]) -> None:
+    """Replies and speech need sockets that gevent has patched; unpatched ones would block every task, silently."""
+    is_patched = gevent.monkey.is_module_patched("socket")
+    if queues & TALKING_QUEUES and not is_patched:
+        raise ConfigurationError(
+            "a worker of the reply or speech queue needs the gevent pool: "
+            "celery -A nova_site worker --pool gevent --queues reply,speech"
+        )
+    if "vision" in queues and is_patched:
+        raise ConfigurationError(
+            "a worker of the vision queue needs the prefork pool: celery -A nova_site worker --pool prefork --queues vision"
+        )
+
+
+def start_parent(queues: frozenset[str], settings: WorkerSettings) -> None:
+    """In the worker's first process, before it takes tasks. Raises ConfigurationError for a wrong pool or provider."""
+    check_pool(queues)
+    if queues & TALKING_QUEUES:
+        start_talking(settings)
+
+
+def start_talking(settings: WorkerSettings) -> None:
+    """Build providers and start the process's two greenlets: the words reader and the beats."""
+    client = command_client(settings.redis_url, max_connections=settings.max_concurrent_streams + 8)
+    writer = OutputWriter(client)
+    cancellations, transcripts, beats = Cancellations(), TranscriptTable(), Beats(writer)
+
+    def on_interrupt(entry: InterruptEntry) -> None:
+        cancellations.cancel(entry.reply_id)
+
+    reader = WordsReader(blocking_client(settings.redis_url), transcripts.apply, on_interrupt)
+    work = TalkingWork(
+        client=client,
+        writer=writer,
+        cancellations=cancellations,
+        transcripts=transcripts,
+        beats=beats,
+        model=load_provider(settings.language_model, LanguageModel, settings),
+        speech=load_provider(settings.text_to_speech, TextToSpeech, settings),
+        run_tool=load_object("workers.tools.catalog.run_tool"),
+    )
+    gevent.spawn(reader.run)
+    gevent.spawn(beats.run)
+    install_work(work)
+    logger.info("worker_ready", work="talking", model=settings.language_model, speech=settings.text_to_speech)
+
+
+def start_seeing(settings: WorkerSettings) -> None:
+    client = command_client(settings.redis_url, max_connections=4)
+    install_work(
+        SeeingWork(
+            client=client,
+            writer=OutputWriter(client),
+            compress=load_object("workers.vision.compressor.compress"),
+            signature=load_object("workers.vision.compressor.signature"),
+            is_near_identical=load_object("workers.vision.compressor.is_near_identical"),
+        )
+    )
+    logger.info("worker_ready", work="seeing")

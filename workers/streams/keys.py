@@ -1,0 +1,65 @@
+"""The names of everything that both sides keep in Redis, and how long each lives."""
+
+TRANSCRIPTS_STREAM = "nova:transcripts"
+INTERRUPTS_STREAM = "nova:interrupts"
+CONTROL_STREAM = "nova:control"
+RECORDS_STREAM = "nova:records"
+
+REQUEST_LIFE_SECONDS = 120
+REMEMBERED_SECONDS = 120
+RAW_FRAME_LIFE_SECONDS = 30
+KEPT_FRAME_LIFE_SECONDS = 900
+TASK_EXPIRES_SECONDS = 10
+BEAT_INTERVAL_SECONDS = 0.5
+SILENT_TASK_SECONDS = 2.0
+
+# Entries kept per stream; trimming is approximate. An output entry is at most 32 KiB of speech.
+WORDS_STREAM_ENTRIES = 20_000
+OUTPUT_STREAM_ENTRIES = 5_000
+CONTROL_STREAM_ENTRIES = 10_000
+RECORDS_STREAM_ENTRIES = 100_000
+
+
+def output_stream(web_id: str) -> str:
+    return f"nova:output:{web_id}"
+
+
+def reply_request(reply_id: str) -> str:
+    return f"nova:reply:{reply_id}"
+
+
+def speech_request(reply_id: str, sentence_index: int) -> str:
+    return f"nova:speech:{reply_id}:{sentence_index}"
+
+
+def frame_request(frame_id: str) -> str:
+    return f"nova:frame:{frame_id}:request"
+
+
+def raw_frame(frame_id: str) -> str:
+    return f"nova:frame:{frame_id}:raw"
+
+
+def kept_frame(frame_id: str) -> str:
+    return f"nova:frame:{frame_id}:kept"
+
+
+def web_lease(web_id: str) -> str:
+    return f"nova:web:{web_id}:lease"
+
+
+def channel_generation(channel_name: str) -> str:
+    """Rises with each socket that takes the channel; every write of its session carries it."""
+    return f"nova:channel:{channel_name}:generation"
+
+
+def session_seen(session_id: str) -> str:
+    """Milliseconds (Redis time) at which a ping, an open socket or sound was last noticed."""
+    return f"nova:session:{session_id}:seen"
+
+
+def single_loop_lease(loop_name: str) -> str:
+    return f"nova:loop:{loop_name}:lease"
+
+
+RECORDS_POSITION = "nova:records:position"

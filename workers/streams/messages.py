@@ -1,0 +1,238 @@
+"""The typed messages of the four streams and of the requests that tasks load by key."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from workers.language_model.contract import FramePart, FrameSource, ModelOptions, StoredMessage, ToolSpec
+from workers.text_to_speech.contract import VoiceOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Whose work this is and where its output goes; every output entry carries the first three back."""
+
+    session_id: str
+    generation: int
+    reply_id: str
+    output_stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRequest:
+    """What `generate_reply` works from. With `transcript_id` the user's words are read on the transcripts stream."""
+
+    address: Address
+    system: str
+    history: tuple[StoredMessage, ...]
+    options: ModelOptions
+    transcript_id: str | None = None
+    user_frames: tuple[FramePart, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
+    max_tool_rounds: int = 4
+    max_reply_seconds: float = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    address: Address
+    sentence_index: int
+    text: str
+    voice: VoiceOptions
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRequest:
+    """`address.reply_id` is the frame's id: a frame belongs to no reply."""
+
+    address: Address
+    source: FrameSource
+    captured_at_ms: int
+    previous_frame_id: str | None = None
+    previous_signature: str | None = None
+    max_side_px: int = 1280
+    keep_seconds: int = 900
+
+
+# --- output: workers -> web -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OutputEntry:
+    session_id: str
+    generation: int
+    reply_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBeat(OutputEntry):
+    """A task of this reply runs; `sentence_index` is -1 for the reply itself."""
+
+    sentence_index: int = -1
+    kind: Literal["task_beat"] = "task_beat"
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceWritten(OutputEntry):
+    """A clause or sentence the model has finished writing; `separator` is the white space that preceded it."""
+
+    sentence_index: int
+    text: str
+    separator: str = ""
+    kind: Literal["sentence_written"] = "sentence_written"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled(OutputEntry):
+    tool_use_id: str
+    name: str
+    arguments: dict[str, Any]
+    runs_at: Literal["worker", "client"]
+    kind: Literal["tool_called"] = "tool_called"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned(OutputEntry):
+    tool_use_id: str
+    content: str
+    is_error: bool
+    kind: Literal["tool_returned"] = "tool_returned"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyWritten(OutputEntry):
+    """The model is done; times are milliseconds inside the worker, provider waits apart for the bench."""
+
+    sentence_count: int
+    stop_reason: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    first_token_ms: float = 0.0
+    kind: Literal["reply_written"] = "reply_written"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechMade(OutputEntry):
+    """One chunk; `pcm` travels as the raw `data` field beside the JSON."""
+
+    sentence_index: int
+    chunk_index: int
+    sample_rate_hz: int
+    pcm: bytes = field(default=b"", repr=False)
+    kind: Literal["speech_made"] = "speech_made"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechFinished(OutputEntry):
+    sentence_index: int
+    chunk_count: int
+    characters: int
+    first_byte_ms: float = 0.0
+    kind: Literal["speech_finished"] = "speech_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameKept(OutputEntry):
+    source: FrameSource
+    captured_at_ms: int
+    width_px: int
+    height_px: int
+    size_bytes: int
+    signature: str
+    kind: Literal["frame_kept"] = "frame_kept"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSkipped(OutputEntry):
+    """The frame looks like the one before; its key holds a copy of that one's picture."""
+
+    source: FrameSource
+    captured_at_ms: int
+    kind: Literal["frame_skipped"] = "frame_skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFailed(OutputEntry):
+    """`stage` is the task that failed; `sentence_index` is set for speech."""
+
+    stage: Literal["reply", "speech", "frame"]
+    code: str
+    retriable: bool
+    text: str
+    sentence_index: int = -1
+    kind: Literal["work_failed"] = "work_failed"
+
+
+AnyOutput = Annotated[
+    TaskBeat
+    | SentenceWritten
+    | ToolCalled
+    | ToolReturned
+    | ReplyWritten
+    | SpeechMade
+    | SpeechFinished
+    | FrameKept
+    | FrameSkipped
+    | WorkFailed,
+    Field(discriminator="kind"),
+]
+
+
+# --- transcripts and interrupts: web -> workers ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptEntry:
+    """Words of one turn. `confirmed` carries the words the turn ended with and lets tools run."""
+
+    transcript_id: str
+    state: Literal["partial", "final", "confirmed", "discarded"]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptEntry:
+    """Everything of `reply_id` stops. Frames and speech of other replies go on."""
+
+    session_id: str
+    generation: int
+    reply_id: str
+
+
+# --- control: web -> web ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted:
+    """`start` was called; the process that holds the channel's socket, if any, wakes the agent."""
+
+    session_id: str
+    channel_name: str
+    kind: Literal["session_started"] = "session_started"
+
+
+@dataclass(frozen=True, slots=True)
+class StopSession:
+    session_id: str
+    reason: str
+    kind: Literal["stop_session"] = "stop_session"
+
+
+@dataclass(frozen=True, slots=True)
+class SupersedeSocket:
+    """A newer socket holds the channel since `generation`; owners of an older generation close theirs."""
+
+    channel_name: str
+    generation: int
+    kind: Literal["supersede_socket"] = "supersede_socket"
+
+
+@dataclass(frozen=True, slots=True)
+class SayText:
+    session_id: str
+    text: str
+    kind: Literal["say_text"] = "say_text"
+
+
+AnyControl = Annotated[SessionStarted | StopSession | SupersedeSocket | SayText, Field(discriminator="kind")]
