@@ -7,6 +7,18 @@ import structlog
 
 LogFormat = Literal["json", "console"]
 
+_QUIET = (
+    "asyncio",
+    "botocore",
+    "celery.app.trace",
+    "celery.redirected",
+    "celery.worker.strategy",
+    "daphne",
+    "twisted",
+    "urllib3",
+    "websockets",
+)
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -39,10 +51,7 @@ def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "event"}},
         "root": {"handlers": ["stderr"], "level": level},
-        "loggers": {
-            name: {"level": "WARNING"}
-            for name in ("botocore", "urllib3", "daphne", "twisted", "asyncio", "websockets", "celery.redirected")
-        },
+        "loggers": {name: {"level": "WARNING"} for name in _QUIET},
     }
 
 

@@ -117,7 +117,9 @@ def _find_or_make_row(visitor: Visitor) -> Session | None:
 def _start_implicitly(channel_name: str, owner: str) -> Session:
     """A standard client expects no greeting: the agent speaks when it is spoken to."""
     silent = {"llm": {"greeting": ""}}
-    return lifecycle.claim_channel(channel_name, DEFAULT_GRAPH, owner, overrides=silent, user_uid=0, bot_uid=0)
+    return lifecycle.claim_channel(
+        channel_name, DEFAULT_GRAPH, owner, overrides=silent, user_uid=0, bot_uid=0
+    )
 
 
 def _config_of(row: Session | None) -> SessionConfig:

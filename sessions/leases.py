@@ -57,4 +57,6 @@ class Leases:
         return int(cast(int, await self._eval(_NEXT_GENERATION, key, GENERATION_LIFE_SECONDS)))
 
     async def _eval(self, script: str, key: str, *arguments: str | int) -> Any:
-        return await cast(Awaitable[Any], self._client.eval(script, 1, key, *[str(value) for value in arguments]))
+        return await cast(
+            Awaitable[Any], self._client.eval(script, 1, key, *[str(value) for value in arguments])
+        )

@@ -58,9 +58,7 @@ def _read(sessions: Sequence[Session]) -> tuple[int, list[int | None]]:
     pipeline.time()
     pipeline.mget([keys.session_seen(session.id) for session in sessions])
     (seconds, microseconds), values = pipeline.execute()
-    return seconds * 1_000 + microseconds // 1_000, [
-        None if value is None else int(value) for value in values
-    ]
+    return seconds * 1_000 + microseconds // 1_000, [None if value is None else int(value) for value in values]
 
 
 def _uptime_ms() -> int:

@@ -96,7 +96,10 @@ class WebProcess:
         """Tell every web process, this one included. Raises RedisError."""
         fields = control_fields(message)
         await self._client.xadd(
-            keys.CONTROL_STREAM, dict(fields), maxlen=keys.CONTROL_STREAM_ENTRIES, approximate=True  # type: ignore[arg-type]
+            keys.CONTROL_STREAM,
+            dict(fields),
+            maxlen=keys.CONTROL_STREAM_ENTRIES,
+            approximate=True,  # type: ignore[arg-type]
         )
 
     # --- loops ------------------------------------------------------------------------------------------------------

@@ -7,4 +7,4 @@ os.environ.setdefault("NOVA_PROVIDERS", "local")
 os.environ.setdefault("DATABASE_URL", "sqlite:///.run/test.sqlite3")
 os.environ.setdefault("DJANGO_SECRET_KEY", "tests-only-tests-only-tests-only-tests-only-00")
 
-from nova_site.settings import *  # noqa: E402, F403
+from nova_site.settings import *  # noqa: F403

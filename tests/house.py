@@ -21,7 +21,16 @@ from tests.aws_emulator.process import EmulatorProcess
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0
 API_KEY = "journey-key-0123456789"
-CELERY = ["-A", "nova_site", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "INFO"]
+CELERY = [
+    "-A",
+    "nova_site",
+    "worker",
+    "--without-gossip",
+    "--without-mingle",
+    "--without-heartbeat",
+    "-l",
+    "INFO",
+]
 TALKING = ["--pool", "gevent", "--concurrency", "100", "--queues", "reply,speech"]
 SEEING = ["--pool", "prefork", "--concurrency", "1", "--queues", "vision"]
 
@@ -85,7 +94,9 @@ class Process:
             if not self.is_running():
                 raise HouseError(f"{self.name} ended while waiting for {what}\n{self.log()[-3000:]}")
             if time.monotonic() > deadline:
-                raise HouseError(f"{self.name}: waited {START_SECONDS:.0f} s for {what}\n{self.log()[-3000:]}")
+                raise HouseError(
+                    f"{self.name}: waited {START_SECONDS:.0f} s for {what}\n{self.log()[-3000:]}"
+                )
             time.sleep(0.05)
 
     def _signal(self, number: int) -> None:

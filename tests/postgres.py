@@ -45,7 +45,13 @@ def _free_port() -> int:
 
 def _run(command: list[str], user: str | None) -> None:
     result = subprocess.run(
-        command, user=user, extra_groups=[] if user else None, cwd="/", capture_output=True, timeout=60, check=False
+        command,
+        user=user,
+        extra_groups=[] if user else None,
+        cwd="/",
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     if result.returncode != 0:
         raise RuntimeError(f"{command[0]}: {result.stderr.decode(errors='replace')[-2_000:]}")

@@ -124,6 +124,8 @@ def provider_errors(service: str) -> Iterator[None]:
     except botocore.eventstream.ParserError as error:
         raise ProviderUnavailableError(f"{service} sent a frame that cannot be read") from error
     except (
+        botocore.exceptions.ConnectionError,
+        botocore.exceptions.CredentialRetrievalError,
         botocore.exceptions.HTTPClientError,
         botocore.exceptions.ResponseStreamingError,
         botocore.exceptions.IncompleteReadError,

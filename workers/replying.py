@@ -29,7 +29,6 @@ from workers.language_model.contract import (
     ToolUsePart,
 )
 from workers.sentences import Sentence, SentenceCutter
-from workers.streams import keys
 from workers.streams.messages import (
     OutputEntry,
     ReplyRequest,
@@ -165,7 +164,9 @@ class ReplyWriter:
 
     def _asks_client(self, tools: list[ToolUse]) -> bool:
         """A round with a client's tool ends the reply: the client answers with items and asks for the next reply."""
-        return any(self._emit_client_call(tool) for tool in tools if self._tool_places.get(tool.name) == "client")
+        return any(
+            self._emit_client_call(tool) for tool in tools if self._tool_places.get(tool.name) == "client"
+        )
 
     def _emit_client_call(self, tool: ToolUse) -> bool:
         self._emit(ToolCalled(*self._ids, tool.tool_use_id, tool.name, tool.arguments, "client"))

@@ -57,9 +57,7 @@ def _caller(request: HttpRequest, request_id: str = "") -> Caller:
 async def generate(request: HttpRequest, body: GenerateBody) -> dict[str, Any]:
     """Tickets for one channel: an Agora RTC token, and a client secret for our own websocket."""
     caller = _caller(request, body.request_id)
-    generated = await sync_to_async(actions.generate)(
-        caller, body.channel_name, body.uid, socket_url(request)
-    )
+    generated = await sync_to_async(actions.generate)(caller, body.channel_name, body.uid, socket_url(request))
     return success(generated)
 
 

@@ -49,9 +49,7 @@ def _body_bytes(request: HttpRequest) -> bytes:
 def _refuse_nul(value: object, place: str) -> None:
     """PostgreSQL keeps no NUL character, neither in text nor in JSON."""
     if isinstance(value, str) and "\x00" in value:
-        raise BadInputError(
-            f"params invalid: {place}: contains a NUL character", field=place, code=PARAMS_INVALID
-        )
+        raise BadInputError(f"params invalid: {place}: contains a NUL character", field=place, code=PARAMS_INVALID)
     if isinstance(value, dict):
         for name, item in value.items():
             _refuse_nul(name, place or "body")

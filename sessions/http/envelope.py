@@ -3,11 +3,13 @@
 from typing import Any
 
 import structlog
+from django.core.exceptions import RequestDataTooBig
 from django.db import Error as DjangoDatabaseError
 from django.http import HttpRequest, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from sessions.http.schemas import CHANNEL_EMPTY_FAULT
 from sessions.lifecycle import RowsUnavailableError
 from sessions.rtc_tokens.errors import TokenRefusedError
 from workers.errors import BadInputError, NovaError, StreamsUnavailableError
@@ -103,19 +105,12 @@ def error_response(request: HttpRequest, error: NovaError) -> JsonResponse:
 
 def input_error(errors: list[dict[str, Any]]) -> BadInputError:
     """The first fault of a body by dotted name; a channel that is missing or blank has a code of its own."""
-    named = [(_dotted(item["loc"]), item) for item in errors]
-    for field, item in named:
-        if field == "channel_name" and _is_empty(item):
-            return BadInputError("channel empty", field=field, code=CHANNEL_EMPTY)
-    field, item = named[0]
-    text = "unknown field" if item["type"] == "extra_forbidden" else item["msg"]
-    message = f"params invalid: {field or 'body'}: {text}"
-    return BadInputError(message, field=field or None, code=PARAMS_INVALID)
-
-
-def _is_empty(item: dict[str, Any]) -> bool:
-    value = item.get("input")
-    return item["type"] == "missing" or value is None or (isinstance(value, str) and not value.strip())
+    named = [(_dotted(item["loc"]), item["type"], item["msg"]) for item in errors]
+    if any(field == "channel_name" and kind in ("missing", CHANNEL_EMPTY_FAULT) for field, kind, _ in named):
+        return BadInputError("channel empty", field="channel_name", code=CHANNEL_EMPTY)
+    field, kind, message = named[0]
+    text = "unknown field" if kind == "extra_forbidden" else message
+    return BadInputError(f"params invalid: {field or 'body'}: {text}", field=field or None, code=PARAMS_INVALID)
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:
@@ -129,6 +124,7 @@ def add_error_handlers(api: NinjaAPI) -> None:
         NovaError: error_response,
         ValidationError: _validation_failed,
         HttpError: _http_error,
+        RequestDataTooBig: _too_large,
         DjangoDatabaseError: _database_failed,
         Exception: _unforeseen,
     }
@@ -148,11 +144,13 @@ def _http_error(request: HttpRequest, error: HttpError) -> JsonResponse:
     return error_response(request, BadInputError(f"params invalid: {error.message}", code=PARAMS_INVALID))
 
 
+def _too_large(request: HttpRequest, error: RequestDataTooBig) -> JsonResponse:
+    return error_response(request, TooLargeError("the body is too large"))
+
+
 def _database_failed(request: HttpRequest, error: DjangoDatabaseError) -> JsonResponse:
     log.warning("database failed", error=type(error).__name__)
-    return error_response(
-        request, RowsUnavailableError("the database cannot be reached; try again in a moment")
-    )
+    return error_response(request, RowsUnavailableError("the database cannot be reached; try again in a moment"))
 
 
 def _unforeseen(request: HttpRequest, error: Exception) -> JsonResponse:

@@ -53,11 +53,7 @@ def _health_view(request: HttpRequest) -> AsyncView | None:
 def _early_answer(request: HttpRequest) -> HttpResponse | None:
     if not origin_secret_matches(request.headers.get("X-Origin-Secret")):
         return JsonResponse({"code": "10403", "msg": "not by the front door", "data": None}, status=403)
-    if (
-        request.method == "OPTIONS"
-        and "Access-Control-Request-Method" in request.headers
-        and _is_cors(request)
-    ):
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers and _is_cors(request):
         return HttpResponse(status=204)
     return None
 

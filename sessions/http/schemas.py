@@ -2,14 +2,28 @@
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from sessions.lifecycle import NEVER
 
 Data = TypeVar("Data")
 MAX_TIMEOUT_SECONDS = 86_400
 
-ChannelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="letters, digits, _ and -")]
+CHANNEL_EMPTY_FAULT = "channel_empty"
+
+
+def _not_blank(value: object) -> object:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise PydanticCustomError(CHANNEL_EMPTY_FAULT, "channel empty")
+    return value
+
+
+ChannelName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="letters, digits, _ and -"),
+    BeforeValidator(_not_blank),
+]
 Uid = Annotated[int, Field(ge=0, le=4_294_967_295, description="uint32; 0 or absent: one is chosen")]
 RequestId = Annotated[str, Field(max_length=128, description="for tracing only")]
 
@@ -21,9 +35,7 @@ class StrictBody(BaseModel):
 
 
 class GenerateBody(StrictBody):
-    channel_name: ChannelName | None = Field(
-        default=None, description="absent: one with 128 random bits is made"
-    )
+    channel_name: ChannelName | None = Field(default=None, description="absent: one with 128 random bits is made")
     uid: Uid = 0
 
 

@@ -104,7 +104,9 @@ def _text_of(item: MessageItem) -> str:
 
 def _message(item: Item) -> StoredMessage | None:
     if isinstance(item, FunctionCallItem):
-        return StoredMessage("assistant", (ToolUsePart(item.call_id, item.name, json_object(item.arguments)),))
+        return StoredMessage(
+            "assistant", (ToolUsePart(item.call_id, item.name, json_object(item.arguments)),)
+        )
     if isinstance(item, FunctionOutputItem):
         return StoredMessage("user", (ToolResultPart(item.call_id, item.output),))
     if item.role == "system":

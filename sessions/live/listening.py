@@ -106,7 +106,10 @@ class Listening:
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._flow(), name="flow"), loop.create_task(self._listen(), name="listen")]
+        self._tasks = [
+            loop.create_task(self._flow(), name="flow"),
+            loop.create_task(self._listen(), name="listen"),
+        ]
 
     async def close(self) -> None:
         for task in self._tasks:

@@ -186,7 +186,9 @@ class Reply:
         if sentence is None or sentence.is_made or entry.chunk_index < sentence.next_chunk:
             return
         if entry.chunk_index > sentence.next_chunk:
-            self._task_failed(entry.sentence_index, NovaError("some speech was lost", code="speech_gap", retriable=True))
+            self._task_failed(
+                entry.sentence_index, NovaError("some speech was lost", code="speech_gap", retriable=True)
+            )
             return
         sentence.take(entry.pcm, entry.sample_rate_hz, self.plan.output_rate_hz)
 
@@ -200,7 +202,10 @@ class Reply:
     def _tool_called(self, entry: ToolCalled) -> None:
         self._watch.sign(REPLY_TASK, self._host.now_ms())
         call = FunctionCallItem(
-            f"item_{entry.tool_use_id}", entry.tool_use_id, entry.name, json.dumps(entry.arguments, ensure_ascii=False)
+            f"item_{entry.tool_use_id}",
+            entry.tool_use_id,
+            entry.name,
+            json.dumps(entry.arguments, ensure_ascii=False),
         )
         if entry.runs_at == "worker":
             self._calls[entry.tool_use_id] = call
@@ -224,7 +229,9 @@ class Reply:
 
     def _work_failed(self, entry: WorkFailed) -> None:
         self._watch.end(entry.sentence_index)
-        self._task_failed(entry.sentence_index, NovaError(entry.text, code=entry.code, retriable=entry.retriable))
+        self._task_failed(
+            entry.sentence_index, NovaError(entry.text, code=entry.code, retriable=entry.retriable)
+        )
 
     def _task_failed(self, sentence_index: int, error: NovaError) -> None:
         if self.is_over:
@@ -283,7 +290,9 @@ class Reply:
     def _ask_for_reply(self) -> None:
         request = self.plan.request(self._address(self._work_id(self._attempt)))
         self._watch.begin(REPLY_TASK, self._host.now_ms(), self._attempt)
-        self._desk.request_reply(request, self.plan.words, lambda error: self._publish_failed(REPLY_TASK, error))
+        self._desk.request_reply(
+            request, self.plan.words, lambda error: self._publish_failed(REPLY_TASK, error)
+        )
 
     def _publish_failed(self, sentence_index: int, error: NovaError) -> None:
         """Told at once; the next try waits until the task would have counted as lost, so that Redis can come back."""
@@ -392,8 +401,16 @@ class Reply:
             items.append(item)
             self._host.deliver(facts.ReplyItemFinished(self.reply_id, 0, item, self.plan.is_audio))
         written = self._written
-        usage = facts.TokenUsage(written.input_tokens, written.output_tokens) if written else facts.TokenUsage()
+        usage = (
+            facts.TokenUsage(written.input_tokens, written.output_tokens) if written else facts.TokenUsage()
+        )
         ended = facts.ReplyEnded(
-            self.reply_id, status, (*items, *self._client_items), reason, error_text, usage, self.plan.metadata
+            self.reply_id,
+            status,
+            (*items, *self._client_items),
+            reason,
+            error_text,
+            usage,
+            self.plan.metadata,
         )
         self._host.reply_finished(self, ended)

@@ -77,7 +77,9 @@ class Replying:
     def is_busy(self) -> bool:
         """Speech now would interrupt something."""
         reply = self._current or self._audible
-        return reply is not None and reply.plan.can_be_interrupted and (not reply.is_over or reply.is_speaking)
+        return (
+            reply is not None and reply.plan.can_be_interrupted and (not reply.is_over or reply.is_speaking)
+        )
 
     def _heard_now(self) -> list[Reply]:
         return [reply for reply in (self._current, self._audible) if reply is not None]
@@ -120,9 +122,7 @@ class Replying:
             return False
         heard_ms, heard_text = reply.heard_ms, reply.heard_text()
         if reply.play_out.sent_ms > 0:
-            self._host.deliver(
-                facts.PlaybackFlushed(reply.reply_id, reply.item_id, int(heard_ms), reason)
-            )
+            self._host.deliver(facts.PlaybackFlushed(reply.reply_id, reply.item_id, int(heard_ms), reason))
         was_over = reply.is_over
         reply.interrupt("client_cancelled" if reason == "client" else "turn_detected")
         self._history.cut_to(reply.item_id, heard_text)
@@ -136,7 +136,9 @@ class Replying:
         """The client's own word about what was heard; the reply that is being made or played is cut by time."""
         for reply in self._heard_now():
             if reply.item_id == item_id:
-                self._history.cut_to(item_id, reply.spoken.heard_text(min(audio_end_ms, reply.play_out.sent_ms)))
+                self._history.cut_to(
+                    item_id, reply.spoken.heard_text(min(audio_end_ms, reply.play_out.sent_ms))
+                )
 
     async def close(self) -> None:
         """Stop every task of the session; waits for the last record at most half a second."""

@@ -221,7 +221,9 @@ class LiveSession:
     def truncate_item(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
         item = self.history.find(item_id)
         if not isinstance(item, MessageItem) or item.role != "assistant":
-            raise BadInputError(f"there is no spoken item {item_id!r}", field="item_id", code="item_not_found")
+            raise BadInputError(
+                f"there is no spoken item {item_id!r}", field="item_id", code="item_not_found"
+            )
         self._replying.report_progress(item_id, audio_end_ms)
         self._replying.cut_history(item_id, audio_end_ms)
         self.deliver(facts.ItemTruncated(item_id, content_index, audio_end_ms))
@@ -244,7 +246,9 @@ class LiveSession:
     def cancel_reply(self, reply_id: str | None, event_id: str | None) -> None:
         active = self._replying.active_reply_id
         if reply_id is not None and active is not None and reply_id != active:
-            raise BadInputError(f"the response {reply_id!r} is not in progress", code="response_cancel_not_active")
+            raise BadInputError(
+                f"the response {reply_id!r} is not in progress", code="response_cancel_not_active"
+            )
         if not self._replying.interrupt("client"):
             raise BadInputError("no response is in progress", code="response_cancel_not_active")
 
@@ -345,7 +349,9 @@ class LiveSession:
 
     def _require_start(self) -> None:
         if not self._is_started:
-            raise BadInputError("the channel was not started yet: call /v1/api/start", code="session_not_started")
+            raise BadInputError(
+                "the channel was not started yet: call /v1/api/start", code="session_not_started"
+            )
 
     def _address(self, work_id: str) -> Address:
         identity = self.identity

@@ -43,7 +43,9 @@ class StreamReader:
         if self._position is None:
             await self.find_end()
         batches: Any = await self._client.xread(
-            {self._stream: self._position}, count=BATCH_ENTRIES, block=BLOCK_MS  # type: ignore[dict-item]
+            {self._stream: self._position},
+            count=BATCH_ENTRIES,
+            block=BLOCK_MS,  # type: ignore[dict-item]
         )
         for _, entries in batches or ():
             for entry_id, fields in entries:

@@ -136,7 +136,9 @@ class CeleryWorkDesk:
         self, pool: concurrent.futures.ThreadPoolExecutor, job: Callable[[], None], on_failure: OnFailure
     ) -> None:
         if len(self._running) >= MAX_WAITING_JOBS:
-            on_failure(StreamsUnavailableError("too much work waits to be published", code="publish_queue_full"))
+            on_failure(
+                StreamsUnavailableError("too much work waits to be published", code="publish_queue_full")
+            )
             return
         task = asyncio.get_running_loop().create_task(self._run(pool, job, on_failure))
         self._running.add(task)
@@ -149,11 +151,11 @@ class CeleryWorkDesk:
             await asyncio.get_running_loop().run_in_executor(pool, job)
         except (redis.RedisError, OperationalError, OSError) as error:
             logger.warning("publish_failed", error=type(error).__name__)
-            on_failure(StreamsUnavailableError("the work could not be handed to a worker; Redis did not answer"))
+            on_failure(
+                StreamsUnavailableError("the work could not be handed to a worker; Redis did not answer")
+            )
 
 
 def _publish(task: Any, arguments: tuple[object, ...]) -> None:
     """No retry: the live session decides about that. A task nobody took within 10 s is not run at all."""
     task.apply_async(arguments, retry=False, expires=keys.TASK_EXPIRES_SECONDS, ignore_result=True)
-
-

@@ -25,7 +25,9 @@ def find_redis_server() -> str:
         if bundled.exists():
             bundled.chmod(bundled.stat().st_mode | 0o100)
             return str(bundled)
-    raise ConfigurationError("no redis-server found: install it (apt-get install redis-server) or set REDIS_URL")
+    raise ConfigurationError(
+        "no redis-server found: install it (apt-get install redis-server) or set REDIS_URL"
+    )
 
 
 def free_port() -> int:
@@ -37,7 +39,16 @@ def free_port() -> int:
 def redis_command(port: int, folder: Path) -> list[str]:
     """Append-only off and no snapshots: what must last is in the database."""
     options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    return [find_redis_server(), *options, "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
+    return [
+        find_redis_server(),
+        *options,
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--maxmemory-policy",
+        "noeviction",
+    ]
 
 
 def wait_for_redis(url: str, process: "subprocess.Popen[bytes] | None" = None) -> None:

@@ -59,7 +59,7 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
         except NovaError as error:
             self.failure = error.text
             self.stop()
-        except Exception as error:  # noqa: BLE001 - the process border: the server must not serve half started
+        except Exception as error:
             logger.exception("web_process_failed")
             self.failure = str(error)
             self.stop()

@@ -87,9 +87,7 @@ def token_content(token: str) -> bytes:
         raise TokenRefusedError("this is no 007 token")
     try:
         inflater = zlib.decompressobj()
-        content = inflater.decompress(
-            base64.b64decode(token[len(VERSION) :], validate=True), MAX_CONTENT_BYTES
-        )
+        content = inflater.decompress(base64.b64decode(token[len(VERSION) :], validate=True), MAX_CONTENT_BYTES)
     except (binascii.Error, zlib.error, ValueError) as error:
         raise TokenRefusedError("the token cannot be decoded") from error
     if not inflater.eof or inflater.unused_data:

@@ -31,9 +31,7 @@ class AudioClock:
         """Milliseconds of the client's audio at a time the service names; inside silence, where it began."""
         count = bisect_right(self._silence_starts_ms, service_ms)
         silence_ms = 0.0
-        for start_ms, length_ms in zip(
-            self._silence_starts_ms[:count], self._silence_lengths_ms[:count], strict=True
-        ):
+        for start_ms, length_ms in zip(self._silence_starts_ms[:count], self._silence_lengths_ms[:count], strict=True):
             silence_ms += min(length_ms, service_ms - start_ms)
         return max(0, round(service_ms - silence_ms))
 

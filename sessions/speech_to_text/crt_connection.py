@@ -88,9 +88,7 @@ class CrtConnection:
     def failure(self) -> BaseException | None:
         return self._answer.failure if self._answer is not None else None
 
-    async def make_request(
-        self, url: str, method: str, headers: list[tuple[str, str]], body: PacedBody
-    ) -> "_Answer":
+    async def make_request(self, url: str, method: str, headers: list[tuple[str, str]], body: PacedBody) -> "_Answer":
         parts = urlsplit(url)
         connection = await self._connect(parts.hostname or "", parts.port or 443)
         self._body = body
@@ -121,7 +119,8 @@ class CrtConnection:
             tls_connection_options=tls,
         )
         connecting.add_done_callback(self._on_connected)
-        connection = await asyncio.wrap_future(connecting)
+        # Shielded: awscrt may set a result on a future that was cancelled meanwhile, and the connection would leak.
+        connection = await asyncio.shield(asyncio.wrap_future(connecting))
         if connection.version is not http.HttpVersion.Http2:
             raise HTTPException("HTTP/2 could not be negotiated")
         return connection
@@ -150,9 +149,7 @@ class _Answer:
         self.failure: BaseException | None = None
         self.is_over = False
 
-    def on_headers(
-        self, http_stream: Any, status_code: int, headers: list[tuple[str, str]], **_: Any
-    ) -> None:
+    def on_headers(self, http_stream: Any, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
         self._hand_over(self._take_head, Response(status_code, dict(headers)))
 
     def on_body(self, http_stream: Any, chunk: bytes, **_: Any) -> None:

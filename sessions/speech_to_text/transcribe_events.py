@@ -43,9 +43,9 @@ STALE_CREDENTIALS: Final = "stt_credentials"
 def _header(name: str, value: str) -> bytes:
     """One event-stream header of the string type (7)."""
     encoded_name, encoded_value = name.encode(), value.encode()
-    return struct.pack(
-        f"!B{len(encoded_name)}sBH", len(encoded_name), encoded_name, 7, len(encoded_value)
-    ) + (encoded_value)
+    return struct.pack(f"!B{len(encoded_name)}sBH", len(encoded_name), encoded_name, 7, len(encoded_value)) + (
+        encoded_value
+    )
 
 
 _AUDIO_HEADERS: Final = b"".join(

@@ -44,9 +44,7 @@ class Http2Transport:
         )
         self._client._serializer = _PacedSerializer(self._connector.pacer)
 
-    async def open(
-        self, options: ListeningOptions, credentials: ReadOnlyCredentials, clock: AudioClock
-    ) -> "Http2Link":
+    async def open(self, options: ListeningOptions, credentials: ReadOnlyCredentials, clock: AudioClock) -> "Http2Link":
         connection = CrtConnection(self._connector)
         client: Any = copy.copy(self._client)
         client._session_manager = connection

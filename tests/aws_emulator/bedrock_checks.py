@@ -181,8 +181,7 @@ def _check_block(block: Any, role: str, where: str) -> None:
     kind = kinds[0]
     if kind == "text" and not str(block["text"]).strip():
         raise InvalidRequestError(
-            f"The text field in the ContentBlock object at {where} is blank. "
-            "Add text to the text field, and try again."
+            f"The text field in the ContentBlock object at {where} is blank. Add text to the text field, and try again."
         )
     if kind in ("image", "document", "video", "toolResult") and role == "assistant":
         raise InvalidRequestError(f"The {kind} block at {where} is only supported in a user message.")
@@ -239,9 +238,7 @@ def _check_tool(tool: Any, where: str, is_nova: bool) -> None:
             f"The value at {where}.toolSpec.inputSchema.json.type must be one of the following: object."
         )
     if is_nova and "definitions" in schema:
-        raise InvalidRequestError(
-            f"The key definitions at {where}.toolSpec.inputSchema.json is not supported."
-        )
+        raise InvalidRequestError(f"The key definitions at {where}.toolSpec.inputSchema.json is not supported.")
 
 
 def _check_tool_pairs(messages: list[Json]) -> None:
@@ -257,14 +254,11 @@ def _check_tool_pairs(messages: list[Json]) -> None:
             )
         if len(answered) > len(asked):
             raise InvalidRequestError(
-                f"The number of toolResult blocks at {where} exceeds the number of toolUse blocks of "
-                "previous turn."
+                f"The number of toolResult blocks at {where} exceeds the number of toolUse blocks of previous turn."
             )
         asked = [_tool_use_id(block["toolUse"]) for block in blocks if "toolUse" in block]
         if len(set(asked)) != len(asked):
-            raise InvalidRequestError(
-                f"The toolUse blocks at {where} contain duplicate Ids: {', '.join(asked)}"
-            )
+            raise InvalidRequestError(f"The toolUse blocks at {where} contain duplicate Ids: {', '.join(asked)}")
 
 
 def _tool_use_id(block: Any) -> str:
@@ -289,9 +283,7 @@ def _check_images(images: list[Json], model_id: str) -> None:
         if image["found_format"] is None:
             raise InvalidRequestError("Could not process image")
         if max(image["width"], image["height"]) > MAX_IMAGE_SIDE:
-            raise InvalidRequestError(
-                f"{where}: image dimensions exceed max allowed size: {MAX_IMAGE_SIDE} pixels"
-            )
+            raise InvalidRequestError(f"{where}: image dimensions exceed max allowed size: {MAX_IMAGE_SIDE} pixels")
         if image["found_format"] != image["format"]:
             raise InvalidRequestError(
                 f"The image was specified using the image/{image['format']} media type, but the image "

@@ -20,8 +20,7 @@ Json = dict[str, Any]
 Event = tuple[str, Json]
 
 INVALID_TOOL_USE = (
-    "Model produced invalid sequence as part of ToolUse. Please refer to the model tool use "
-    "troubleshooting guide."
+    "Model produced invalid sequence as part of ToolUse. Please refer to the model tool use troubleshooting guide."
 )
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _WORD_DELTAS = re.compile(r"\s*\S+\s*$|\s*\S+")

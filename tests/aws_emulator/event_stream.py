@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zlib import crc32
 
@@ -11,6 +11,8 @@ HeaderValue = bool | int | bytes | str | datetime | UUID
 
 _PRELUDE = struct.Struct("!III")
 _PRELUDE_BYTES = 12
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _FRAME_OVERHEAD_BYTES = 16
 _MAX_HEADERS_BYTES = 128 * 1024
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024 + _MAX_HEADERS_BYTES
@@ -41,9 +43,7 @@ def encode_headers(headers: Mapping[str, HeaderValue]) -> bytes:
 
 
 def encode_event(event_type: str, payload: bytes) -> bytes:
-    return encode(
-        {":event-type": event_type, ":content-type": "application/json", ":message-type": "event"}, payload
-    )
+    return encode({":event-type": event_type, ":content-type": "application/json", ":message-type": "event"}, payload)
 
 
 def encode_exception(exception_type: str, payload: bytes) -> bytes:
@@ -149,8 +149,8 @@ def _decode_value(block: bytes, at: int, kind: int) -> tuple[HeaderValue, int]:
 
 def _timestamp(milliseconds: int) -> datetime:
     try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (OverflowError, ValueError, OSError) as error:
+        return _EPOCH + milliseconds * _MILLISECOND
+    except OverflowError as error:
         raise EventStreamError(f"Timestamp {milliseconds} is out of range") from error
 
 
@@ -170,5 +170,5 @@ def _encode_value(value: HeaderValue) -> bytes:
         text = value.encode()
         return b"\x07" + struct.pack("!H", len(text)) + text
     if isinstance(value, datetime):
-        return b"\x08" + struct.pack("!q", round(value.timestamp() * 1000))
+        return b"\x08" + struct.pack("!q", (value - _EPOCH) // _MILLISECOND)
     return b"\x09" + value.bytes

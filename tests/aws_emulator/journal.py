@@ -150,6 +150,4 @@ def _truth(value: str | int | bool) -> bool:
 def _holds(call: Call, wanted: dict[str, str | int | bool]) -> bool:
     summary = call.summary()
     flat = {**summary["facts"], **summary["parameters"], **summary}
-    return all(
-        name in flat and str(flat[name]).lower() == str(value).lower() for name, value in wanted.items()
-    )
+    return all(name in flat and str(flat[name]).lower() == str(value).lower() for name, value in wanted.items())

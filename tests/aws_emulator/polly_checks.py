@@ -39,8 +39,7 @@ def check_speech(document: dict[str, Any]) -> Speech:
     if not isinstance(text, str):
         raise ServiceError(
             "ValidationException",
-            "1 validation error detected: Value null at 'text' failed to satisfy constraint: "
-            "Member must not be null",
+            "1 validation error detected: Value null at 'text' failed to satisfy constraint: Member must not be null",
         )
     voice = _one_of(document, "VoiceId", sorted(VOICES))
     engine = _one_of(document, "Engine", sorted(ENGINES.values()), "standard")
@@ -52,9 +51,7 @@ def check_speech(document: dict[str, Any]) -> Speech:
     if len(spoken) > MAX_BILLED_CHARACTERS:
         raise ServiceError("TextLengthExceededException", "Maximum text length has been exceeded")
     if engine not in VOICES[voice].engines:
-        raise ServiceError(
-            "EngineNotSupportedException", f"This voice does not support the selected engine: {engine}"
-        )
+        raise ServiceError("EngineNotSupportedException", f"This voice does not support the selected engine: {engine}")
     _check_language(document.get("LanguageCode"), voice)
     rate_hz = _rate(document.get("SampleRate"), output_format)
     return Speech(spoken, voice, engine, output_format, rate_hz, _marks(document, output_format))
@@ -130,9 +127,7 @@ def _rate(rate: Any, output_format: str) -> int:
     if output_format not in _RATES:
         raise ServiceError("ValidationException", f"The emulator does not encode {output_format}, only pcm")
     if rate is not None and str(rate) not in _RATES[output_format]:
-        raise ServiceError(
-            "InvalidSampleRateException", f"Sample rate {rate} is not valid for {output_format}"
-        )
+        raise ServiceError("InvalidSampleRateException", f"Sample rate {rate} is not valid for {output_format}")
     return int(rate or 16_000)
 
 

@@ -17,7 +17,7 @@ from tests.aws_emulator.server import Addresses
 Json = dict[str, Any]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_START_SECONDS = 20
+_START_SECONDS = 60
 _STOP_SECONDS = 5
 _POLL_SECONDS = 0.01
 

@@ -119,9 +119,7 @@ class ScriptedResult(_Strict):
 
 class TranscribeFault(_Strict):
     at_audio_ms: float = Field(default=0, ge=0)
-    kind: Literal[
-        "exception", "end", "reset", "cut", "goaway", "reset_stream", "bad_crc", "garbage", "silence"
-    ]
+    kind: Literal["exception", "end", "reset", "cut", "goaway", "reset_stream", "bad_crc", "garbage", "silence"]
     exception: str = "InternalFailureException"
     message: str | None = None
 

@@ -147,9 +147,7 @@ def _claim_of_header(request: SignedRequest) -> _Claim:
     if algorithm != ALGORITHM or missing:
         named = ", ".join(missing) or "a known algorithm"
         raise SignatureError("IncompleteSignatureException", f"The Authorization header requires {named}.")
-    return _claim(
-        parts["Credential"], parts["SignedHeaders"], parts["Signature"], request.header("x-amz-date") or ""
-    )
+    return _claim(parts["Credential"], parts["SignedHeaders"], parts["Signature"], request.header("x-amz-date") or "")
 
 
 def _claim_of_query(request: SignedRequest) -> tuple[_Claim, int]:
@@ -159,9 +157,7 @@ def _claim_of_query(request: SignedRequest) -> tuple[_Claim, int]:
     if len(missing) == len(wanted):
         raise SignatureError("MissingAuthenticationTokenException", "Missing Authentication Token")
     if missing or query["X-Amz-Algorithm"] != ALGORITHM:
-        raise SignatureError(
-            "IncompleteSignatureException", f"The URL requires {', '.join(missing) or ALGORITHM}"
-        )
+        raise SignatureError("IncompleteSignatureException", f"The URL requires {', '.join(missing) or ALGORITHM}")
     lifetime = query["X-Amz-Expires"]
     if not lifetime.isdigit() or not 1 <= int(lifetime) <= 300:
         raise SignatureError("InvalidSignatureException", "X-Amz-Expires must be between 1 and 300 seconds")
@@ -177,9 +173,7 @@ def _claim(credential: str, signed_headers: str, signature: str, timestamp: str)
         raise SignatureError("IncompleteSignatureException", f"Credential {credential} has no valid scope")
     access_key_id, date, region, service, _ = scope
     if _parse_timestamp(timestamp).strftime("%Y%m%d") != date:
-        raise SignatureError(
-            "InvalidSignatureException", "Date in Credential scope is not that of X-Amz-Date"
-        )
+        raise SignatureError("InvalidSignatureException", "Date in Credential scope is not that of X-Amz-Date")
     names = tuple(signed_headers.split(";"))
     return _Claim(access_key_id, region, service, names, signature, timestamp)
 
@@ -202,9 +196,7 @@ def _verify(
     _check_clock(claim)
     missing = [name for name in claim.signed_headers if request.header(name) is None]
     if "host" not in claim.signed_headers or missing:
-        raise SignatureError(
-            "InvalidSignatureException", f"Signed headers must hold host and be sent: {missing}"
-        )
+        raise SignatureError("InvalidSignatureException", f"Signed headers must hold host and be sent: {missing}")
     if secret is not None and not any(
         hmac.compare_digest(_expected(request, claim, secret, payload_hash), claim.signature)
         for payload_hash in payload_hashes

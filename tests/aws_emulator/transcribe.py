@@ -181,9 +181,7 @@ class TranscribeStream:
                 if not self._ended:
                     self._receive_message(message)
         except EventStreamError as error:
-            self.fail(
-                StreamRefusedError("BadRequestException", f"Could not decode the event stream: {error}")
-            )
+            self.fail(StreamRefusedError("BadRequestException", f"Could not decode the event stream: {error}"))
         except SignatureError as error:
             self.fail(StreamRefusedError(error.error_type, error.message, 403))
         except StreamRefusedError as refusal:

@@ -67,9 +67,7 @@ class StreamParameters:
                 f"The audio chunk has {len(chunk)} bytes, which is no whole number of samples.",
             )
         if len(chunk) > MAX_CHUNK_MS * self.bytes_per_ms:
-            raise StreamRefusedError(
-                "BadRequestException", "The audio chunk is longer than the maximum of 1 second."
-            )
+            raise StreamRefusedError("BadRequestException", "The audio chunk is longer than the maximum of 1 second.")
 
 
 def check_parameters(raw: Mapping[str, str]) -> StreamParameters:
@@ -94,9 +92,7 @@ def check_parameters(raw: Mapping[str, str]) -> StreamParameters:
 def _language(raw: Mapping[str, str]) -> tuple[str, bool]:
     identifies = _flag(raw, "identify-language"), _flag(raw, "identify-multiple-languages")
     if sum((bool(raw.get("language-code")), *identifies)) != 1:
-        raise _bad(
-            "You must set exactly one of LanguageCode, IdentifyLanguage and IdentifyMultipleLanguages."
-        )
+        raise _bad("You must set exactly one of LanguageCode, IdentifyLanguage and IdentifyMultipleLanguages.")
     if raw.get("language-code"):
         return _one_of(raw, "language-code", "languageCode", LANGUAGES), False
     options = [option.strip() for option in raw.get("language-options", "").split(",") if option.strip()]

@@ -124,9 +124,9 @@ def test_the_servers_own_state_can_end_the_thinking(client: ClientPage) -> None:
 
 def test_timings_of_the_server_are_listed(client: ClientPage) -> None:
     socket = client.connect()
-    socket.send("nova.metrics", first_token_ms=412.25, response_id="resp_1")
+    socket.send("nova.metrics", response_id="resp_1", delays_ms={"first_token": 412.25})
     client.page.get_by_text("Timing").click()
-    expect(client.page.locator("#metrics")).to_contain_text("412.3")
+    expect(client.page.locator("#metrics")).to_contain_text("412 ms")
 
 
 def test_an_unknown_event_disturbs_nothing(client: ClientPage) -> None:

@@ -176,3 +176,14 @@ def test_the_end_of_a_session_gives_the_microphone_back(client: ClientPage) -> N
     client.connect()
     client.button("End").click()
     client.wait("() => window.lastStream.getTracks().every((track) => track.readyState === 'ended')")
+
+
+def test_an_ended_conversation_is_silent_and_not_speaking(client: ClientPage) -> None:
+    socket = client.connect()
+    begin_reply(socket)
+    send_speech(socket, 3.0)
+    client.wait_sound()
+    client.button("End").click()
+    client.stub.wait_call("stop")
+    socket.wait_closed()
+    assert (client.state["isSpeaking"], client.page.evaluate("() => novaProbe.played_rms")) == (False, 0)

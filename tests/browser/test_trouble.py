@@ -166,6 +166,7 @@ def test_another_tab_takes_over_and_can_be_taken_back(client: ClientPage) -> Non
 @pytest.mark.parametrize(
     ("code", "title"),
     [
+        (4400, "The server no longer understands this page"),
         (4403, "You are not allowed to join"),
         (4410, "The conversation has ended"),
         (4429, "More was sent than the server takes"),

@@ -46,7 +46,9 @@ class LanguageModelSuite:
 
     # --- what the checks are made of -----------------------------------------------------------------------------
 
-    def request(self, *history: ModelMessage, tools: tuple[ToolSpec, ...] = (), language: str = "en-US") -> ModelRequest:
+    def request(
+        self, *history: ModelMessage, tools: tuple[ToolSpec, ...] = (), language: str = "en-US"
+    ) -> ModelRequest:
         return ModelRequest("Answer briefly.", history, ModelOptions(self.model_id, language=language), tools)
 
     def ask(self, model: LanguageModel, *content: ModelPart, **options: Any) -> list[ModelEvent]:

@@ -1,7 +1,8 @@
-"""One process of the race for a channel: many threads claim at once; run as `python -m`, prints one JSON line.
+"""One process of the race for channels, run as `python -m`: many threads claim at once whenever it is told to.
 
-Arguments: threads, channel name, or "-" for a channel of its own in each thread. It says `ready`, waits for a line on
-standard input, races, and prints how often each outcome came.
+Argument: the number of threads. Each line on standard input names a channel, or is "-" for a channel of its own in
+each thread; it is answered by one JSON line that says how often each outcome came. With `migrate` as second argument
+the process prepares the database first. It says `ready` when it can race.
 """
 
 import json
@@ -14,34 +15,36 @@ import django
 
 django.setup()
 
-from django.db import connections  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
 
 from sessions.lifecycle import claim_channel  # noqa: E402
-from sessions.models import Session, new_session_id  # noqa: E402
+from sessions.models import new_session_id  # noqa: E402
 from workers.errors import NovaError  # noqa: E402
 
 
 def _claim(barrier: Barrier, channel_name: str) -> str:
-    Session.objects.exists()
-    barrier.wait(timeout=20)
+    connection.ensure_connection()
+    barrier.wait(timeout=60)
     try:
         claim_channel(channel_name, "voice", "open", overrides={}, user_uid=1, bot_uid=2)
     except NovaError as error:
         return error.code
     else:
         return "0"
-    finally:
-        connections.close_all()
 
 
 def main() -> None:
-    threads, channel_name = int(sys.argv[1]), sys.argv[2]
-    names = [new_session_id() if channel_name == "-" else channel_name for _ in range(threads)]
+    threads = int(sys.argv[1])
+    if sys.argv[2:] == ["migrate"]:
+        call_command("migrate", verbosity=0)
     barrier = Barrier(threads)
     print("ready", flush=True)
-    sys.stdin.readline()
     with ThreadPoolExecutor(threads) as pool:
-        print(json.dumps(Counter(pool.map(lambda name: _claim(barrier, name), names))))
+        for line in sys.stdin:
+            names = [new_session_id() if line.strip() == "-" else line.strip() for _ in range(threads)]
+            outcomes = Counter(pool.map(lambda name: _claim(barrier, name), names))
+            print("outcomes " + json.dumps(outcomes), flush=True)
 
 
 main()

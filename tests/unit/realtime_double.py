@@ -138,7 +138,8 @@ async def received(socket: WebsocketCommunicator, wanted_type: str) -> dict[str,
     """The next event of that type; those before it are read past."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        event = json.loads(await socket.receive_from())
+        message = await socket.receive_from()
+        event = {"type": None} if isinstance(message, bytes) else json.loads(message)
         if event["type"] == wanted_type:
             return dict(event)
     raise AssertionError(f"no {wanted_type} came")

@@ -13,11 +13,7 @@ from pydantic import BaseModel
 
 
 def _models_by_type() -> dict[str, type[BaseModel]]:
-    union = (
-        get_args(RealtimeServerEvent)[0]
-        if get_origin(RealtimeServerEvent) is Annotated
-        else RealtimeServerEvent
-    )
+    union = get_args(RealtimeServerEvent)[0] if get_origin(RealtimeServerEvent) is Annotated else RealtimeServerEvent
     return {get_args(model.model_fields["type"].annotation)[0]: model for model in get_args(union)}
 
 

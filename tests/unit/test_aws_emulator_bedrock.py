@@ -99,9 +99,7 @@ def test_the_default_reply_to_chinese_is_chinese(aws: EmulatorProcess) -> None:
 def test_the_default_reply_to_a_tools_result_holds_it(aws: EmulatorProcess) -> None:
     asked = {"toolUse": {"toolUseId": "t1", "name": "current_time", "input": {}}}
     answered = {"toolResult": {"toolUseId": "t1", "content": [{"text": "noon"}]}}
-    assert "noon" in text_of(
-        ask(aws, [user(said("Time?")), assistant(asked), user(answered)], toolConfig=TOOLS)
-    )
+    assert "noon" in text_of(ask(aws, [user(said("Time?")), assistant(asked), user(answered)], toolConfig=TOOLS))
 
 
 def test_a_reply_has_the_events_of_the_service_in_order(aws: EmulatorProcess) -> None:
@@ -128,9 +126,7 @@ def test_a_reply_is_chosen_by_the_users_words(aws: EmulatorProcess) -> None:
 
 
 def test_a_tool_request_follows_the_text_and_stops_for_the_tool(aws: EmulatorProcess) -> None:
-    aws.script(
-        bedrock=[{"text": "Let me look.", "tool_use": {"name": "current_time", "input": {"zone": "UTC"}}}]
-    )
+    aws.script(bedrock=[{"text": "Let me look.", "tool_use": {"name": "current_time", "input": {"zone": "UTC"}}}])
     events = ask(aws, toolConfig=TOOLS)
     start = next(event["contentBlockStart"] for event in events if "contentBlockStart" in event)
     written = "".join(
@@ -149,9 +145,7 @@ def test_a_tool_with_a_hyphen_fails_in_mid_stream_as_nova_does(aws: EmulatorProc
         ask(aws)
 
 
-@pytest.mark.parametrize(
-    "reason", ["max_tokens", "content_filtered", "guardrail_intervened", "never_heard_of"]
-)
+@pytest.mark.parametrize("reason", ["max_tokens", "content_filtered", "guardrail_intervened", "never_heard_of"])
 def test_any_stop_reason_can_be_scripted(aws: EmulatorProcess, reason: str) -> None:
     aws.script(bedrock=[{"text": "So.", "stop_reason": reason}])
     assert {"messageStop": {"stopReason": reason}} in ask(aws)
@@ -161,19 +155,19 @@ def test_tokens_leave_at_their_pace(aws: EmulatorProcess) -> None:
     aws.script(bedrock=[{"deltas": list("abcde"), "first_token_ms": 80, "token_ms": 20}])
     ask(aws)
     (call,) = aws.wait_for_calls(1, full=True, open=False)
-    sent = [
-        event["ms"] - call["opened_ms"] for event in call["events"] if event["type"] == "contentBlockDelta"
-    ]
+    sent = [event["ms"] - call["opened_ms"] for event in call["events"] if event["type"] == "contentBlockDelta"]
     assert sent[0] >= 80
-    assert sent[-1] - sent[0] >= 75
+    assert sent[-1] >= 160
 
 
 def test_headers_can_come_before_the_first_token(aws: EmulatorProcess) -> None:
     aws.script(bedrock=[{"headers_ms": 0, "first_token_ms": 100}])
     ask(aws)
     (call,) = aws.wait_for_calls(1, full=True, open=False)
-    headers, first = (event["ms"] for event in call["events"][:2])
-    assert first - headers >= 80
+    headers, first = call["events"][:2]
+    assert (headers["type"], first["type"]) == ("headers", "messageStart")
+    assert first["ms"] - call["opened_ms"] >= 100
+    assert headers["ms"] < first["ms"]
 
 
 def test_throttling_before_the_stream_lasts_as_many_calls_as_scripted(aws: EmulatorProcess) -> None:
@@ -195,9 +189,7 @@ def test_throttling_before_the_stream_lasts_as_many_calls_as_scripted(aws: Emula
         "validationException",
     ],
 )
-def test_an_exception_in_mid_stream_follows_that_many_events(
-    aws: EmulatorProcess, at_event: int, kind: str
-) -> None:
+def test_an_exception_in_mid_stream_follows_that_many_events(aws: EmulatorProcess, at_event: int, kind: str) -> None:
     fault = {"at_event": at_event, "kind": "exception", "exception": kind}
     aws.script(bedrock=[{"text": "one two three four five six", "fault": fault}])
     stream = client(aws).converse_stream(modelId=NOVA, messages=[user(said("Hi"))])["stream"]
@@ -268,9 +260,7 @@ def test_a_dripped_reply_is_whole(aws: EmulatorProcess) -> None:
         ([user({"image": picture()["image"] | {"format": "png"}})], "appears to be a image/jpeg"),
     ],
 )
-def test_a_conversation_the_service_refuses_is_refused(
-    aws: EmulatorProcess, messages: Messages, words: str
-) -> None:
+def test_a_conversation_the_service_refuses_is_refused(aws: EmulatorProcess, messages: Messages, words: str) -> None:
     code, message = refusal(aws, messages)
     assert code == "ValidationException"
     assert words in message
@@ -302,10 +292,7 @@ def test_a_tool_use_and_its_result_must_pair(aws: EmulatorProcess, messages: Mes
 
 
 def test_tool_blocks_need_a_tool_config(aws: EmulatorProcess) -> None:
-    assert (
-        "toolConfig field must be defined"
-        in refusal(aws, [user(said("Hi")), assistant(USE), user(RESULT)])[1]
-    )
+    assert "toolConfig field must be defined" in refusal(aws, [user(said("Hi")), assistant(USE), user(RESULT)])[1]
 
 
 def test_nova_refuses_a_forced_tool_and_definitions_in_a_schema(aws: EmulatorProcess) -> None:

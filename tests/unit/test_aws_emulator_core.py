@@ -145,9 +145,7 @@ def test_an_expired_key_is_refused() -> None:
 def test_an_update_changes_only_the_fields_it_names() -> None:
     script = Script()
     script.apply(
-        ScriptUpdate.model_validate(
-            {"defaults": {"polly": {"pace": 20}}, "settings": {"polly_concurrent": 3}}
-        )
+        ScriptUpdate.model_validate({"defaults": {"polly": {"pace": 20}}, "settings": {"polly_concurrent": 3}})
     )
     script.apply(ScriptUpdate.model_validate({"defaults": {"polly": {"first_byte_ms": 5}}}))
     assert (script.polly.default.pace, script.polly.default.first_byte_ms) == (20, 5)

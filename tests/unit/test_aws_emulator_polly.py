@@ -9,7 +9,7 @@ import boto3
 import numpy as np
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, IncompleteReadError, ResponseStreamingError
+from botocore.exceptions import ClientError, ResponseStreamingError
 from mypy_boto3_polly import PollyClient
 
 from tests.aws_emulator.process import EmulatorProcess
@@ -79,10 +79,7 @@ def test_the_characters_are_counted_for_the_bill(aws: EmulatorProcess) -> None:
 
 def test_the_tags_of_ssml_are_not_spoken(aws: EmulatorProcess) -> None:
     plain = speak(aws, "Hello")
-    assert (
-        speak(aws, "<speak><amazon:domain name='news'>Hello</amazon:domain></speak>", TextType="ssml")
-        == plain
-    )
+    assert speak(aws, "<speak><amazon:domain name='news'>Hello</amazon:domain></speak>", TextType="ssml") == plain
 
 
 def test_the_journal_knows_what_was_said_by_whom_and_how_much_left(aws: EmulatorProcess) -> None:
@@ -100,7 +97,7 @@ def test_the_first_byte_waits_as_scripted_and_the_rest_is_paced(aws: EmulatorPro
     (call,) = aws.wait_for_calls(1, full=True, open=False)
     sent = [event["ms"] - call["opened_ms"] for event in call["events"] if event["type"] == "speech"]
     assert sent[0] >= 80
-    assert sent[-1] - sent[0] >= 85
+    assert sent[-1] >= 170
 
 
 def test_word_marks_count_bytes_and_keep_the_pace_of_the_speech(aws: EmulatorProcess) -> None:
@@ -138,9 +135,7 @@ def test_sentence_marks_come_before_their_words(aws: EmulatorProcess) -> None:
         ({"OutputFormat": "mp3"}, "ValidationException"),
     ],
 )
-def test_what_the_service_refuses_is_refused(
-    aws: EmulatorProcess, changes: dict[str, Any], code: str
-) -> None:
+def test_what_the_service_refuses_is_refused(aws: EmulatorProcess, changes: dict[str, Any], code: str) -> None:
     assert refusal(aws, **changes) == code
 
 
@@ -162,10 +157,10 @@ def test_a_quota_of_requests_a_second_throttles(aws: EmulatorProcess) -> None:
     assert refusal(aws) == "ThrottlingException"
 
 
-@pytest.mark.parametrize("kind", ["reset", "cut"])
-def test_a_broken_body_is_an_error_of_the_sdk(aws: EmulatorProcess, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "words"), [("reset", "reset by peer"), ("cut", "(?i)incomplete")])
+def test_a_broken_body_is_an_error_of_the_sdk(aws: EmulatorProcess, kind: str, words: str) -> None:
     aws.script(polly=[{"fault": {"at_bytes": 1_001, "kind": kind}}])
-    with pytest.raises((ResponseStreamingError, IncompleteReadError)):
+    with pytest.raises(ResponseStreamingError, match=words):
         speak(aws)
 
 

@@ -32,15 +32,11 @@ def client(aws: AwsEmulator, secret: str | None = None) -> TranscribeStreamingCl
     return TranscribeStreamingClient(
         region=env["AWS_REGION"],
         endpoint_resolver=StaticEndpointResolver(env["AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING"]),  # type: ignore[no-untyped-call]
-        credential_resolver=StaticCredentialResolver(
-            env["AWS_ACCESS_KEY_ID"], secret or env["AWS_SECRET_ACCESS_KEY"]
-        ),
+        credential_resolver=StaticCredentialResolver(env["AWS_ACCESS_KEY_ID"], secret or env["AWS_SECRET_ACCESS_KEY"]),
     )
 
 
-async def open_stream(
-    aws: AwsEmulator, language: str = "en-US", rate_hz: int = 16_000, **signing: str
-) -> Any:
+async def open_stream(aws: AwsEmulator, language: str = "en-US", rate_hz: int = 16_000, **signing: str) -> Any:
     async with asyncio.timeout(WAIT_SECONDS):
         return await client(aws, **signing).start_stream_transcription(
             language_code=language, media_sample_rate_hz=rate_hz, media_encoding="pcm"

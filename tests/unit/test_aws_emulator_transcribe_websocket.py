@@ -34,9 +34,7 @@ async def aws() -> AsyncIterator[AwsEmulator]:
     await emulator.stop()
 
 
-def presigned_url(
-    aws: AwsEmulator, query: dict[str, str], secret: str | None = None, key: str | None = None
-) -> str:
+def presigned_url(aws: AwsEmulator, query: dict[str, str], secret: str | None = None, key: str | None = None) -> str:
     env = aws.env()
     host = urlsplit(env["AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING"]).netloc
     request = AWSRequest("GET", f"https://{host}{PATH}?{urlencode(query)}")
@@ -47,9 +45,7 @@ def presigned_url(
 
 def dial(aws: AwsEmulator, query: dict[str, str] = ENGLISH, **signing: str) -> connect:
     context = ssl.create_default_context(cafile=aws.env()["AWS_CA_BUNDLE"])
-    return connect(
-        presigned_url(aws, query, **signing), ssl=context, compression=None, open_timeout=WAIT_SECONDS
-    )
+    return connect(presigned_url(aws, query, **signing), ssl=context, compression=None, open_timeout=WAIT_SECONDS)
 
 
 def audio_event(chunk: bytes) -> bytes:
@@ -208,9 +204,7 @@ async def test_no_audio_for_the_idle_time_ends_the_stream_with_the_services_word
         ({"partial-results-stability": "high"}, "stabilization"),
     ],
 )
-async def test_a_wrong_parameter_is_refused_by_name(
-    aws: AwsEmulator, changes: dict[str, str], said: str
-) -> None:
+async def test_a_wrong_parameter_is_refused_by_name(aws: AwsEmulator, changes: dict[str, str], said: str) -> None:
     kind, message = await exception_of(aws, ENGLISH | changes)
     assert kind == "BadRequestException"
     assert said in message

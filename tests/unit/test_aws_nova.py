@@ -154,9 +154,7 @@ def test_a_fault_before_the_first_token_is_not_noticed(
     assert len(calls(aws, 2)) == 2
 
 
-@pytest.mark.parametrize(
-    "error", ["ValidationException", "AccessDeniedException", "ResourceNotFoundException"]
-)
+@pytest.mark.parametrize("error", ["ValidationException", "AccessDeniedException", "ResourceNotFoundException"])
 def test_a_refusal_is_told_at_once(aws: EmulatorProcess, nova: AwsNova, error: str) -> None:
     aws.script(bedrock=[{"times": 9, "error": {"type": error}}])
     with pytest.raises(ProviderRefusedError) as caught:
@@ -165,9 +163,7 @@ def test_a_refusal_is_told_at_once(aws: EmulatorProcess, nova: AwsNova, error: s
     assert len(calls(aws, 1)) == 1
 
 
-def test_a_first_token_that_does_not_come_is_given_up(
-    aws: EmulatorProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_first_token_that_does_not_come_is_given_up(aws: EmulatorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws_nova, "FIRST_TOKEN_LIMIT_SECONDS", 0.5)
     impatient = AwsNova(worker_settings(aws_settings(aws)))
     aws.script(bedrock=[{"times": 9, "headers_ms": 0, "first_token_ms": 60_000}])
@@ -178,9 +174,7 @@ def test_a_first_token_that_does_not_come_is_given_up(
     assert len(calls(aws, 1)) == 1
 
 
-def test_headers_that_do_not_come_are_given_up(
-    aws: EmulatorProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_headers_that_do_not_come_are_given_up(aws: EmulatorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws_nova, "FIRST_TOKEN_LIMIT_SECONDS", 0.5)
     impatient = AwsNova(worker_settings(aws_settings(aws)))
     aws.script(bedrock=[{"times": 9, "headers_ms": 60_000, "first_token_ms": 60_000}])
@@ -188,9 +182,7 @@ def test_headers_that_do_not_come_are_given_up(
         text_of(impatient)
 
 
-def test_a_tool_call_that_cannot_be_read_is_asked_again_without_tools(
-    aws: EmulatorProcess, nova: AwsNova
-) -> None:
+def test_a_tool_call_that_cannot_be_read_is_asked_again_without_tools(aws: EmulatorProcess, nova: AwsNova) -> None:
     aws.script(bedrock=[{"content": [{"tool_use": {"name": "current_time", "raw_input": '{"zone": '}}]}])
     assert text_of(nova, request(user(TextPart("time?")), tools=(CLOCK,)))
     first, second = calls(aws, 2)
@@ -207,7 +199,9 @@ def test_a_tool_call_that_cannot_be_read_twice_is_told(aws: EmulatorProcess, nov
 
 
 def test_a_context_that_is_full_is_asked_again_with_the_newer_half(aws: EmulatorProcess, nova: AwsNova) -> None:
-    aws.script(bedrock=[{"error": {"type": "ValidationException", "message": "Input is too long for requested model."}}])
+    aws.script(
+        bedrock=[{"error": {"type": "ValidationException", "message": "Input is too long for requested model."}}]
+    )
     turns = [ModelMessage(cast(Any, ("user", "assistant")[n % 2]), (TextPart(f"turn {n}"),)) for n in range(9)]
     assert text_of(nova, request(*turns))
     first, second = calls(aws, 2)
@@ -216,7 +210,9 @@ def test_a_context_that_is_full_is_asked_again_with_the_newer_half(aws: Emulator
 
 
 def test_a_context_that_is_full_with_one_message_is_told(aws: EmulatorProcess, nova: AwsNova) -> None:
-    aws.script(bedrock=[{"error": {"type": "ValidationException", "message": "Input is too long for requested model."}}])
+    aws.script(
+        bedrock=[{"error": {"type": "ValidationException", "message": "Input is too long for requested model."}}]
+    )
     with pytest.raises(ContextFullError):
         text_of(nova)
 
@@ -303,7 +299,7 @@ from workers.settings import AwsSettings
 nova = AwsNova(worker_settings(AwsSettings(region="us-east-1", bedrock_endpoint_url=sys.argv[1])))
 asked = ModelRequest("", (ModelMessage("user", (TextPart("hi"),)),), ModelOptions("us.amazon.nova-pro-v1:0"))
 reply = gevent.spawn(lambda: list(nova.stream(asked)))
-gevent.spawn(lambda: input()).get()
+gevent.get_hub().threadpool.apply(sys.stdin.readline)
 began = time.monotonic()
 try:
     reply.kill(ReplyCancelled, timeout=5)

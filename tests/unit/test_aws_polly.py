@@ -108,7 +108,7 @@ def test_a_long_text_is_spoken_in_several_calls_of_whole_sentences(aws: Emulator
     asked = [call["parameters"]["Text"] for call in calls(aws, 4)]
     assert all(len(piece) <= 1_000 for piece in asked)
     assert "".join(asked).rstrip() == text.rstrip()
-    assert all(piece.endswith(".") for piece in asked)
+    assert all(piece.rstrip().endswith(".") for piece in asked)
 
 
 def test_blank_text_makes_no_call(aws: EmulatorProcess, polly: AwsPolly) -> None:
@@ -172,9 +172,7 @@ def test_an_unknown_voice_is_refused_at_once(aws: EmulatorProcess, polly: AwsPol
     assert len(calls(aws, 1)) == 1
 
 
-def test_first_bytes_that_do_not_come_are_given_up(
-    aws: EmulatorProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_first_bytes_that_do_not_come_are_given_up(aws: EmulatorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws_polly, "FIRST_BYTE_LIMIT_SECONDS", 0.3)
     impatient = AwsPolly(worker_settings(aws_settings(aws)))
     aws.script(polly=[{"times": 9, "first_byte_ms": 60_000}])
@@ -186,9 +184,7 @@ def test_first_bytes_that_do_not_come_are_given_up(
 
 
 @pytest.mark.parametrize("kind", ["reset", "cut"])
-def test_speech_cut_half_way_keeps_whole_samples_and_is_told(
-    aws: EmulatorProcess, polly: AwsPolly, kind: str
-) -> None:
+def test_speech_cut_half_way_keeps_whole_samples_and_is_told(aws: EmulatorProcess, polly: AwsPolly, kind: str) -> None:
     aws.script(polly=[{"pace": 20, "fault": {"at_bytes": 10_001, "kind": kind}}])
     heard: list[SpeechChunk] = []
     with pytest.raises(ProviderUnavailableError):

@@ -264,7 +264,9 @@ def test_the_address_carries_what_the_stream_needs() -> None:
 
 def test_the_secret_itself_is_not_in_the_address() -> None:
     credentials = ReadOnlyCredentials("AKIDEXAMPLE", "verysecret", None)
-    assert "verysecret" not in presigned_url("https://h", "us-east-1", credentials, ListeningOptions("en-US", 8_000, "s"))
+    assert "verysecret" not in presigned_url(
+        "https://h", "us-east-1", credentials, ListeningOptions("en-US", 8_000, "s")
+    )
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,7 @@ def store(redis_url: str) -> "redis.Redis":
 
 
 def _claim(channel_name: str = "room", owner: str = "open", **fields: Any) -> Session:
-    return claim_channel(
-        channel_name, "voice", owner, **{"overrides": {}, "user_uid": 123, "bot_uid": 1234, **fields}
-    )
+    return claim_channel(channel_name, "voice", owner, **{"overrides": {}, "user_uid": 123, "bot_uid": 1234, **fields})
 
 
 def _control(store: "redis.Redis") -> list[object]:
@@ -47,7 +45,7 @@ def _control(store: "redis.Redis") -> list[object]:
 
 
 def _set_seen(store: "redis.Redis", session: Session, seconds_ago: float) -> None:
-    seconds, microseconds = store.time()  # type: ignore[misc]
+    seconds, microseconds = store.time()
     store.set(keys.session_seen(session.id), int(seconds * 1_000 + microseconds // 1_000 - seconds_ago * 1_000))
 
 
@@ -181,7 +179,7 @@ def test_a_touch_keeps_a_session_alive(store: "redis.Redis") -> None:
     _set_seen(store, session, seconds_ago=6)
     presence.touch([session.id])
     assert lifecycle.reap_once() == []
-    assert 0 < store.ttl(keys.session_seen(session.id)) <= presence.PRESENCE_LIFE_SECONDS  # type: ignore[operator]
+    assert 0 < store.ttl(keys.session_seen(session.id)) <= presence.PRESENCE_LIFE_SECONDS
 
 
 def test_a_session_that_never_times_out_is_never_reaped(store: "redis.Redis") -> None:

@@ -218,9 +218,7 @@ def test_a_message_that_is_no_json_object_is_refused(text: str) -> None:
 
 
 def test_a_fraction_of_a_millisecond_is_dropped() -> None:
-    event = parse_text(
-        '{"type":"output_audio_buffer.progress","item_id":"i","content_index":0,"audio_end_ms":15.9}'
-    )
+    event = parse_text('{"type":"output_audio_buffer.progress","item_id":"i","content_index":0,"audio_end_ms":15.9}')
 
     assert getattr(event, "audio_end_ms", None) == 15
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
-from pytest_django import SettingsWrapper
+from pytest_django import Settings
 
 from sessions.access import OPEN_OWNER, key_owner
 from sessions.realtime.doorway import Visitor, set_doorway
@@ -26,7 +26,7 @@ def doorway() -> ScriptedDoorway:
 
 
 @pytest.fixture
-def required(settings: SettingsWrapper) -> None:
+def required(settings: Settings) -> None:
     settings.NOVA = dataclasses.replace(settings.NOVA, auth="required", api_keys=(KEY,))
 
 
@@ -34,7 +34,7 @@ def ticket(channel: str = "room", owner: str = "key:abc", **more: Any) -> str:
     return issue_ticket(channel, owner, **more)[0]
 
 
-async def let_in(socket: WebsocketCommunicator, doorway: ScriptedDoorway) -> tuple[Visitor, str | None]:
+async def let_in(socket: WebsocketCommunicator, doorway: ScriptedDoorway) -> tuple[Visitor, int | str | None]:
     is_accepted, subprotocol = await socket.connect()
     assert is_accepted
     await socket.receive_from()
@@ -146,9 +146,7 @@ async def test_an_api_keys_wish_for_a_channel_is_passed_on_as_unproven(doorway: 
     assert (visitor.channel_name, visitor.is_channel_proven) == ("room", False)
 
 
-@pytest.mark.parametrize(
-    "query", ["?token=x", "?api_key=x", "?Client_Secret=x", "?model=ek_abc", "?a=1&key=x"]
-)
+@pytest.mark.parametrize("query", ["?token=x", "?api_key=x", "?Client_Secret=x", "?model=ek_abc", "?a=1&key=x"])
 async def test_a_secret_in_the_url_is_denied(doorway: ScriptedDoorway, query: str) -> None:
     assert await denied(knock(query=query), doorway) == 4401
 
@@ -166,9 +164,7 @@ async def test_a_secret_in_the_url_is_denied(doorway: ScriptedDoorway, query: st
         "file://",
     ],
 )
-async def test_a_page_from_elsewhere_is_denied_even_with_a_good_secret(
-    doorway: ScriptedDoorway, origin: str
-) -> None:
+async def test_a_page_from_elsewhere_is_denied_even_with_a_good_secret(doorway: ScriptedDoorway, origin: str) -> None:
     subprotocols = ["realtime", f"openai-insecure-api-key.{ticket()}"]
 
     assert await denied(knock(bearer=None, origin=origin, subprotocols=subprotocols), doorway) == 4403
@@ -182,7 +178,7 @@ async def test_a_host_that_is_not_this_site_is_denied(doorway: ScriptedDoorway) 
 
 @pytest.mark.parametrize(("given", "is_let_in"), [(b"front", True), (b"back", False), (None, False)])
 async def test_the_front_doors_secret_is_asked_for_when_set(
-    settings: SettingsWrapper, doorway: ScriptedDoorway, given: bytes | None, is_let_in: bool
+    settings: Settings, doorway: ScriptedDoorway, given: bytes | None, is_let_in: bool
 ) -> None:
     settings.NOVA = dataclasses.replace(settings.NOVA, origin_secret="front")
     socket = knock(headers=((b"x-origin-secret", given),) if given else ())
@@ -193,7 +189,7 @@ async def test_the_front_doors_secret_is_asked_for_when_set(
     await socket.disconnect()
 
 
-async def test_a_server_that_can_answer_by_status_says_401_with_a_body(settings: SettingsWrapper) -> None:
+async def test_a_server_that_can_answer_by_status_says_401_with_a_body(settings: Settings) -> None:
     settings.NOVA = dataclasses.replace(settings.NOVA, auth="required", api_keys=(KEY,))
     socket = knock(bearer="wrong")
     socket.scope["extensions"] = {"websocket.http.response": {}}

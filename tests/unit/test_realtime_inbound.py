@@ -65,9 +65,7 @@ def message(role: str, *content: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def test_pcm_is_heard_unchanged() -> None:
-    assert Door().take("input_audio_buffer.append", audio=b64(b"\x01\x02\x03\x04")) == [
-        ("hear", b"\x01\x02\x03\x04")
-    ]
+    assert Door().take("input_audio_buffer.append", audio=b64(b"\x01\x02\x03\x04")) == [("hear", b"\x01\x02\x03\x04")]
 
 
 def test_half_a_sample_is_refused_and_nothing_of_it_is_heard() -> None:
@@ -106,9 +104,7 @@ def test_an_empty_append_is_nothing() -> None:
         ("response.create", {}, ("create_reply", ReplyOptions(), "e")),
     ],
 )
-def test_simple_events_become_one_call(
-    event_type: str, fields: dict[str, Any], call: tuple[Any, ...]
-) -> None:
+def test_simple_events_become_one_call(event_type: str, fields: dict[str, Any], call: tuple[Any, ...]) -> None:
     assert Door().take(event_type, **fields) == [call]
 
 
@@ -123,9 +119,7 @@ def test_a_picture_without_a_time_is_taken_as_of_now() -> None:
     assert Door().take("input_video_buffer.append", image=b64(PNG))[0][3] > 1_700_000_000_000
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"hello", b"<svg/>", b"GIF89a", b"%PDF-1.7", b"II*\x00", b"RIFF    WAVE"]
-)
+@pytest.mark.parametrize("data", [b"", b"hello", b"<svg/>", b"GIF89a", b"%PDF-1.7", b"II*\x00", b"RIFF    WAVE"])
 def test_bytes_that_are_no_picture_are_refused(data: bytes) -> None:
     assert Door().refused("input_video_buffer.append", image=b64(data)) == ("image_rejected", "image")
 
@@ -159,9 +153,7 @@ def test_an_item_without_an_id_is_given_a_fresh_one() -> None:
 
 
 def test_a_picture_in_an_item_travels_as_bytes_in_its_place() -> None:
-    pictures = (
-        {"type": "input_image", "image_url": data_uri(data), "detail": "low"} for data in (PNG, PNG + b"2")
-    )
+    pictures = ({"type": "input_image", "image_url": data_uri(data), "detail": "low"} for data in (PNG, PNG + b"2"))
     item = message("user", {"type": "input_text", "text": "what is this?"}, *pictures)
 
     call = Door().take("conversation.item.create", item=item)[0]
@@ -173,9 +165,7 @@ def test_a_picture_in_an_item_travels_as_bytes_in_its_place() -> None:
 def test_the_result_of_a_function_becomes_an_item() -> None:
     output = {"type": "function_call_output", "call_id": "call_1", "output": "12:00", "id": "o"}
 
-    assert Door().take("conversation.item.create", item=output)[0][1] == FunctionOutputItem(
-        "o", "call_1", "12:00"
-    )
+    assert Door().take("conversation.item.create", item=output)[0][1] == FunctionOutputItem("o", "call_1", "12:00")
 
 
 @pytest.mark.parametrize("kind", ["output_audio", "audio"])
@@ -253,9 +243,7 @@ def test_an_update_carries_formats_voice_language_and_tools() -> None:
     assert (changes.tools[0].name, changes.tools[0].runs_at) == ("open_door", "client")
 
 
-@pytest.mark.parametrize(
-    ("name", "tag"), [("en", "en-US"), ("en-GB", "en-GB"), ("EN-gb", "en-GB"), ("ZH", "zh-CN")]
-)
+@pytest.mark.parametrize(("name", "tag"), [("en", "en-US"), ("en-GB", "en-GB"), ("EN-gb", "en-GB"), ("ZH", "zh-CN")])
 def test_a_language_gets_its_place(name: str, tag: str) -> None:
     assert Door().changes(audio={"input": {"transcription": {"language": name}}}).language == tag
 
@@ -286,9 +274,7 @@ def test_turn_detection_keeps_what_it_does_not_name() -> None:
         prefix_padding_ms=123,
     )
 
-    assert turns == TurnSettings(
-        end_silence_ms=900, voice_threshold=0.7, prefix_padding_ms=123, creates_reply=False
-    )
+    assert turns == TurnSettings(end_silence_ms=900, voice_threshold=0.7, prefix_padding_ms=123, creates_reply=False)
 
 
 @pytest.mark.parametrize(("eagerness", "silence_ms"), [("low", 8_000), ("auto", 4_000), ("high", 2_000)])

@@ -65,9 +65,7 @@ WRITTEN_REPLY: tuple[facts.Fact, ...] = (
     facts.ReplyStarted("resp_3"),
     facts.ReplyItemStarted("resp_3", 0, STARTED, None, is_audio=False),
     facts.ReplyTextAdded("resp_3", "item_a", 0, "Hi.", is_audio=False),
-    facts.ReplyItemFinished(
-        "resp_3", 0, replace(SPOKEN, content=(Content("output_text", "Hi."),)), is_audio=False
-    ),
+    facts.ReplyItemFinished("resp_3", 0, replace(SPOKEN, content=(Content("output_text", "Hi."),)), is_audio=False),
     facts.ReplyEnded("resp_3", "incomplete", (), reason="max_output_tokens"),
 )
 OTHERS: tuple[facts.Fact, ...] = (
@@ -299,9 +297,7 @@ def test_push_to_talk_is_null_turn_detection() -> None:
     assert _session(turns=TurnSettings(mode="manual"))["audio"]["input"]["turn_detection"] is None
 
 
-@pytest.mark.parametrize(
-    ("long_end_silence_ms", "eagerness"), [(2_000, "high"), (3_000, "medium"), (8_000, "low")]
-)
+@pytest.mark.parametrize(("long_end_silence_ms", "eagerness"), [(2_000, "high"), (3_000, "medium"), (8_000, "low")])
 def test_semantic_turn_detection_tells_its_eagerness(long_end_silence_ms: int, eagerness: str) -> None:
     turns = TurnSettings(mode="semantic_vad", long_end_silence_ms=long_end_silence_ms)
 

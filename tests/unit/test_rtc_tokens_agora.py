@@ -122,9 +122,7 @@ def test_a_users_token_publishes_for_one_hour(configure: Configure) -> None:  # 
 
 
 def test_the_older_form_is_made_on_request(configure: Configure) -> None:  # noqa: F811
-    settings = _settings(
-        configure, agora_app_id=APP_ID, agora_app_certificate=CERTIFICATE, agora_token_version="006"
-    )
+    settings = _settings(configure, agora_app_id=APP_ID, agora_app_certificate=CERTIFICATE, agora_token_version="006")
     token = rtc_token(settings, "room", 42)
     assert token is not None
     assert token.startswith("006" + APP_ID)
@@ -145,9 +143,7 @@ def test_without_a_certificate_a_token_is_refused(configure: Configure) -> None:
 
 
 def test_without_a_certificate_the_app_id_serves_where_that_is_allowed(configure: Configure) -> None:  # noqa: F811
-    settings = _settings(
-        configure, agora_app_id=APP_ID, agora_app_certificate=None, agora_allow_no_certificate=True
-    )
+    settings = _settings(configure, agora_app_id=APP_ID, agora_app_certificate=None, agora_allow_no_certificate=True)
     assert rtc_token(settings, "room", 42) == APP_ID
 
 

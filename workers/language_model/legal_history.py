@@ -35,9 +35,7 @@ def legal_messages(messages: tuple[ModelMessage, ...]) -> tuple[ModelMessage, ..
 
 def without_tools(messages: tuple[ModelMessage, ...]) -> tuple[ModelMessage, ...]:
     """The same history for a request that offers no tools: results become words of the user, uses go."""
-    return tuple(
-        replace(message, parts=tuple(_as_text(part) for part in message.parts)) for message in messages
-    )
+    return tuple(replace(message, parts=tuple(_as_text(part) for part in message.parts)) for message in messages)
 
 
 def shortened(messages: tuple[ModelMessage, ...]) -> tuple[ModelMessage, ...]:
@@ -45,9 +43,7 @@ def shortened(messages: tuple[ModelMessage, ...]) -> tuple[ModelMessage, ...]:
     return messages[len(messages) // 2 :]
 
 
-def newest_pictures(
-    messages: tuple[ModelMessage, ...], *, count: int, max_bytes: int
-) -> tuple[ModelMessage, ...]:
+def newest_pictures(messages: tuple[ModelMessage, ...], *, count: int, max_bytes: int) -> tuple[ModelMessage, ...]:
     """Keep the newest `count` pictures of the whole history that together weigh at most `max_bytes`."""
     kept: list[ModelMessage] = []
     pictures_left, bytes_left = count, max_bytes

@@ -79,9 +79,7 @@ def _sendable(request: ModelRequest) -> tuple[ModelMessage, ...]:
     """Tool parts need a toolConfig beside them, so a request without tools tells of results in words."""
     messages = request.messages if request.tools else without_tools(request.messages)
     messages = _without_heavy_pictures(messages)
-    messages = newest_pictures(
-        messages, count=max_pictures(request.options), max_bytes=MAX_ALL_PICTURES_BYTES
-    )
+    messages = newest_pictures(messages, count=max_pictures(request.options), max_bytes=MAX_ALL_PICTURES_BYTES)
     return legal_messages(messages)
 
 

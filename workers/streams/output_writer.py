@@ -27,7 +27,9 @@ class OutputWriter:
         """All beats in one round trip; a failed one is left out, the next follows in half a second."""
         pipeline = self._client.pipeline(transaction=False)
         for stream, beat in beats:
-            pipeline.xadd(stream, dict(output_fields(beat)), maxlen=keys.OUTPUT_STREAM_ENTRIES, approximate=True)
+            pipeline.xadd(
+                stream, dict(output_fields(beat)), maxlen=keys.OUTPUT_STREAM_ENTRIES, approximate=True
+            )
         try:
             pipeline.execute()
         except redis.RedisError as error:

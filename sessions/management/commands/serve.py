@@ -24,7 +24,7 @@ class Command(BaseCommand):
         port = options["port"] or settings.NOVA.port
         if settings.NOVA.auth == "open" and host not in ("127.0.0.1", "localhost", "::1"):
             raise CommandError(f"NOVA_AUTH=open binds to 127.0.0.1 only, not to {host}")
-        _check_free(host, port)
+        check_free(host, port)
         site = settings.ASGI_APPLICATION.rpartition(".")[0]
         server = WebServer(
             import_string(settings.ASGI_APPLICATION),
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(server.failure)
 
 
-def _check_free(host: str, port: int) -> None:
+def check_free(host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

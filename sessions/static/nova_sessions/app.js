@@ -48,7 +48,7 @@ class App {
     this.#conversation = new Conversation(this.#connection, this.#player, this.#captions, {
       changed: () => this.#show(),
       replied: () => this.#ui.dismissIf("server", "reply_"),
-      metrics: (values) => this.#ui.metrics(values),
+      delays: (delaysMs) => this.#ui.delays(delaysMs),
       vision: (interval_ms) => this.#camera.setInterval(interval_ms),
       trouble: (key, options) => this.#ui.alert("server", key, options),
     });
@@ -89,9 +89,8 @@ class App {
     this.#ui.dismiss("connection", "server", "sound", "microphone", "picture");
     this.#captions.clear();
     if (await this.#openEars()) {
-      const { graphName, language, ownLanguage } = this.#ui.choice;
-      const properties = language === ownLanguage ? {} : languageProperties(language);
-      await this.#connection.connect({ graphName, properties });
+      const { graphName, language } = this.#ui.choice;
+      await this.#connection.connect({ graphName, properties: languageProperties(language) });
     }
   }
 

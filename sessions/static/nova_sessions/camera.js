@@ -2,8 +2,10 @@
 
 import { deviceError, stopTracks } from "./microphone.js";
 
-const WIDEST_PIXELS = 1280;
-const JPEG_QUALITY = 0.8;
+const LONGEST_SIDE_PIXELS = 1280;
+// The second is for a picture that came out larger than the server takes.
+const JPEG_QUALITIES = [0.8, 0.4];
+const LARGEST_JPEG_BYTES = 900 * 1024;
 const INTERVAL_MS = 500;
 const SHORTEST_INTERVAL_MS = 100;
 const LONGEST_INTERVAL_MS = 60_000;
@@ -101,15 +103,25 @@ export class Camera {
 
   async #capture(stream) {
     const { videoWidth, videoHeight } = this.#video;
-    const scale = Math.min(1, WIDEST_PIXELS / videoWidth);
+    const scale = Math.min(1, LONGEST_SIDE_PIXELS / Math.max(videoWidth, videoHeight));
     const capturedAtMs = Date.now();
     this.#canvas.width = Math.round(videoWidth * scale);
     this.#canvas.height = Math.round(videoHeight * scale);
     this.#canvas.getContext("2d").drawImage(this.#video, 0, 0, this.#canvas.width, this.#canvas.height);
-    const blob = await new Promise((resolve) => this.#canvas.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
-    const jpeg = await blob?.arrayBuffer();
+    const jpeg = await encode(this.#canvas);
     if (jpeg && stream === this.#stream) {
       this.#handlers.frame(this.#source, capturedAtMs, jpeg);
     }
   }
+}
+
+// Null when the picture stays too large.
+async function encode(canvas) {
+  for (const quality of JPEG_QUALITIES) {
+    const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", quality));
+    if (blob && blob.size <= LARGEST_JPEG_BYTES) {
+      return blob.arrayBuffer();
+    }
+  }
+  return null;
 }

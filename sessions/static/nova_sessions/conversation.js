@@ -6,7 +6,7 @@ import { randomId, typedMessage } from "./protocol.js";
 // What the server says to a cancel that came after the end: nothing to tell the person.
 const CANCELLED_TOO_LATE = "response_cancel_not_active";
 
-// handlers: changed(), replied(), metrics(values), vision(intervalMs), trouble(key, options)
+// handlers: changed(), replied(), delays(delaysMs), vision(intervalMs), trouble(key, options)
 export class Conversation {
   #connection;
   #player;
@@ -168,12 +168,12 @@ export class Conversation {
     }
   }
 
-  metrics(event) {
-    this.#handlers.metrics(event.metrics ?? event);
+  measured(event) {
+    this.#handlers.delays(event.delays_ms ?? {});
   }
 
-  vision(event) {
-    this.#handlers.vision(event.interval_ms);
+  vision(intervalMs) {
+    this.#handlers.vision(intervalMs);
   }
 
   serverError({ message, code }) {
@@ -223,8 +223,9 @@ const TAKES = {
   "response.done": (to, event) => to.replyEnds(event.response),
   "nova.flush": (to, event) => to.flush(event),
   "nova.state": (to, event) => to.serverState(event),
-  "nova.metrics": (to, event) => to.metrics(event),
-  "nova.vision": (to, event) => to.vision(event),
+  "nova.metrics": (to, event) => to.measured(event),
+  "nova.session": (to, event) => to.vision(event.frame_interval_ms),
+  "nova.vision": (to, event) => to.vision(event.interval_ms),
   "nova.notice": (to, event) => to.trouble("notice", event.text, event.code),
   error: (to, event) => to.serverError(event.error ?? {}),
 };

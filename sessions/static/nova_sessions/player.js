@@ -86,8 +86,11 @@ export class Player {
 
   async close() {
     const context = this.#context;
-    this.#node?.port.postMessage({ type: "close" });
-    this.#node?.disconnect();
+    if (this.#node) {
+      this.#node.port.onmessage = null;
+      this.#node.port.postMessage({ type: "close" });
+      this.#node.disconnect();
+    }
     this.#context = null;
     this.#node = null;
     this.#contentIndexes.clear();

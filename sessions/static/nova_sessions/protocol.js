@@ -82,21 +82,11 @@ export function audioFormat(rateHz) {
   };
 }
 
-// What `start` must change so that a graph hears and speaks `language`, a tag like "en-US" or "zh-CN".
+// What `start` changes so that a graph hears and speaks `language`, named as Amazon Transcribe names it.
+// The server chooses the voice; only the two services' names for Chinese differ.
 export function languageProperties(language) {
-  if (/^(zh|cmn)\b/.test(language)) {
-    return {
-      stt: { lang_code: "zh-CN" },
-      tts: { lang_code: "cmn-CN", voice: "Zhiyu", engine: "neural" },
-    };
-  }
-  if (/^en\b/.test(language)) {
-    return {
-      stt: { lang_code: "en-US" },
-      tts: { lang_code: "en-US", voice: "Ruth", engine: "generative" },
-    };
-  }
-  return { stt: { lang_code: language }, tts: { lang_code: language } };
+  const spoken = { "zh-CN": "cmn-CN", "zh-TW": "cmn-CN", "zh-HK": "yue-CN" }[language] ?? language;
+  return language ? { stt: { lang_code: language }, tts: { lang_code: spoken } } : {};
 }
 
 export function typedMessage(itemId, text) {
@@ -113,6 +103,8 @@ export function closeMeaning(code) {
     case 1000:
     case 4410:
       return { error: "session_ended", next: "stop" };
+    case 4400:
+      return { error: "misunderstood", next: "stop" };
     case 4401:
       return { error: "ticket_refused", next: "renew" };
     case 4403:
@@ -125,6 +117,8 @@ export function closeMeaning(code) {
       return { error: "too_fast", next: "stop" };
     case 1012:
       return { error: "server_restarting", next: "retry" };
+    case 1013:
+      return { error: "server_busy", next: "retry" };
     default:
       return { error: "connection_lost", next: "retry" };
   }

@@ -21,9 +21,7 @@ export class Ui {
   }
 
   get choice() {
-    const graph = byId("graph").selectedOptions[0];
-    const languages = languagesOf(graph);
-    return { graphName: graph?.value ?? "", language: byId("language").value, ownLanguage: languages[0] ?? "" };
+    return { graphName: byId("graph").value, language: byId("language").value };
   }
 
   // state: see App.state
@@ -95,12 +93,13 @@ export class Ui {
     return [...this.#alerts.values()].map(({ key }) => key);
   }
 
-  metrics(values) {
+  delays(delaysMs) {
     const list = byId("metrics");
     list.replaceChildren();
-    for (const [name, value] of Object.entries(values)) {
-      if (typeof value === "number") {
-        list.append(newElement("dt", "", name.replaceAll("_", " ")), newElement("dd", "", shortNumber(value)));
+    for (const [name, delayMs] of Object.entries(delaysMs)) {
+      if (typeof delayMs === "number") {
+        const figure = newElement("dd", "", `${Math.round(delayMs)} ms`);
+        list.append(newElement("dt", "", name.replaceAll("_", " ")), figure);
       }
     }
     byId("details").hidden = list.childElementCount === 0;
@@ -280,8 +279,4 @@ function languageName(language) {
     return words("language_en");
   }
   return isSpokenAs(language, "zh") ? words("language_zh") : language;
-}
-
-function shortNumber(value) {
-  return Number.isInteger(value) ? String(value) : value.toFixed(1);
 }
