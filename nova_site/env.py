@@ -183,9 +183,7 @@ def environment() -> Environment:
     try:
         return Environment()
     except ValidationError as error:
-        lines = [
-            f"{_variable_name(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False)
-        ]
+        lines = [f"{_variable_name(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False)]
         raise ConfigurationError("; ".join(lines)) from None
 
 

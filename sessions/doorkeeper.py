@@ -15,8 +15,9 @@ from sessions.graphs.library import DEFAULT_GRAPH, load_graph
 from sessions.leases import Leases
 from sessions.live.config import SessionConfig
 from sessions.live.ids import new_id
+from sessions.live.planning import SessionIdentity
 from sessions.live.registry import LiveSessions
-from sessions.live.session import LiveSession, SessionIdentity, SessionParts
+from sessions.live.session import LiveSession, SessionParts
 from sessions.live.transport import Transport
 from sessions.models import Session
 from sessions.realtime.doorway import Visitor
@@ -117,9 +118,7 @@ def _find_or_make_row(visitor: Visitor) -> Session | None:
 def _start_implicitly(channel_name: str, owner: str) -> Session:
     """A standard client expects no greeting: the agent speaks when it is spoken to."""
     silent = {"llm": {"greeting": ""}}
-    return lifecycle.claim_channel(
-        channel_name, DEFAULT_GRAPH, owner, overrides=silent, user_uid=0, bot_uid=0
-    )
+    return lifecycle.claim_channel(channel_name, DEFAULT_GRAPH, owner, overrides=silent, user_uid=0, bot_uid=0)
 
 
 def _config_of(row: Session | None) -> SessionConfig:

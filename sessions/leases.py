@@ -1,7 +1,6 @@
 """Redis leases: at most one web process runs a loop that must be alone, and every web process shows that it lives."""
 
-from collections.abc import Awaitable
-from typing import Any, cast
+from typing import Any
 
 from redis import asyncio as aioredis
 
@@ -54,9 +53,7 @@ class Leases:
     async def next_generation(self, channel_name: str) -> int:
         """Larger than every generation given before, also after Redis has lost its data: it never lies behind the clock."""
         key = keys.channel_generation(channel_name)
-        return int(cast(int, await self._eval(_NEXT_GENERATION, key, GENERATION_LIFE_SECONDS)))
+        return int(await self._eval(_NEXT_GENERATION, key, GENERATION_LIFE_SECONDS))
 
     async def _eval(self, script: str, key: str, *arguments: str | int) -> Any:
-        return await cast(
-            Awaitable[Any], self._client.eval(script, 1, key, *[str(value) for value in arguments])
-        )
+        return await self._client.eval(script, 1, key, *[str(value) for value in arguments])

@@ -59,9 +59,7 @@ class RecordWriter:
     async def write_waiting(self) -> int:
         """One batch. Raises RedisError or DatabaseError; what was not written is tried again next time."""
         position: Any = await self._client.get(keys.RECORDS_POSITION) or b"0-0"
-        entries: Any = await self._client.xrange(
-            keys.RECORDS_STREAM, min=b"(" + position, count=BATCH_ENTRIES
-        )
+        entries: Any = await self._client.xrange(keys.RECORDS_STREAM, min=b"(" + position, count=BATCH_ENTRIES)
         for entry_id, fields in entries:
             await sync_to_async(_write_row)(fields[b"body"])
             await self._client.set(keys.RECORDS_POSITION, entry_id)

@@ -30,7 +30,7 @@ def publish_control(message: Control) -> None:
     try:
         control_client().xadd(
             keys.CONTROL_STREAM,
-            control_fields(message),  # type: ignore[arg-type]
+            control_fields(message),
             maxlen=CONTROL_STREAM_ENTRIES,
             approximate=True,
         )

@@ -94,12 +94,11 @@ class WebProcess:
 
     async def publish_control(self, message: AnyControl) -> None:
         """Tell every web process, this one included. Raises RedisError."""
-        fields = control_fields(message)
         await self._client.xadd(
             keys.CONTROL_STREAM,
-            dict(fields),
+            control_fields(message),
             maxlen=keys.CONTROL_STREAM_ENTRIES,
-            approximate=True,  # type: ignore[arg-type]
+            approximate=True,
         )
 
     # --- loops ------------------------------------------------------------------------------------------------------

@@ -36,9 +36,7 @@ class Beats:
             if not self._running:
                 continue
             try:
-                self._writer.write_beats(
-                    [(address.output_stream, _beat(address, i)) for address, i in self._running]
-                )
+                self._writer.write_beats([(address.output_stream, _beat(address, i)) for address, i in self._running])
             except StreamsUnavailableError as error:
                 logger.warning("beats_lost", error=error.text)
 

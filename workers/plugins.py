@@ -1,7 +1,8 @@
 """Turns a dotted path from the settings into an object that has been checked against its contract."""
 
 import importlib
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from workers.errors import ConfigurationError
 
@@ -17,9 +18,9 @@ def load_object(dotted_path: str) -> Any:
         raise ConfigurationError(f"cannot load {dotted_path!r}: {error}") from error
 
 
-def load_provider(dotted_path: str, contract: type[Contract], settings: object) -> Contract:
+def load_provider(dotted_path: str, contract: Callable[..., Contract], settings: object) -> Contract:
     """Build the provider class at `dotted_path` with `settings` and check it against a runtime-checkable protocol."""
     provider = load_object(dotted_path)(settings)
-    if not isinstance(provider, contract):
+    if not isinstance(provider, cast(type, contract)):
         raise ConfigurationError(f"{dotted_path!r} does not fulfil the contract {contract.__name__}")
-    return provider
+    return cast(Contract, provider)

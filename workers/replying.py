@@ -157,16 +157,12 @@ class ReplyWriter:
 
     def _emit_sentences(self, sentences: list[Sentence]) -> None:
         for sentence in sentences:
-            self._emit(
-                SentenceWritten(*self._ids, self._progress.sentence_count, sentence.text, sentence.separator)
-            )
+            self._emit(SentenceWritten(*self._ids, self._progress.sentence_count, sentence.text, sentence.separator))
             self._progress.sentence_count += 1
 
     def _asks_client(self, tools: list[ToolUse]) -> bool:
         """A round with a client's tool ends the reply: the client answers with items and asks for the next reply."""
-        return any(
-            self._emit_client_call(tool) for tool in tools if self._tool_places.get(tool.name) == "client"
-        )
+        return any(self._emit_client_call(tool) for tool in tools if self._tool_places.get(tool.name) == "client")
 
     def _emit_client_call(self, tool: ToolUse) -> bool:
         self._emit(ToolCalled(*self._ids, tool.tool_use_id, tool.name, tool.arguments, "client"))

@@ -35,9 +35,7 @@ class TranscriptTable:
         changed.set()
         self._forget_old()
 
-    def wait_for(
-        self, transcript_id: str, states: frozenset[str], timeout_seconds: float
-    ) -> TranscriptEntry | None:
+    def wait_for(self, transcript_id: str, states: frozenset[str], timeout_seconds: float) -> TranscriptEntry | None:
         """The entry once it is in one of `states`; None when that does not happen in time."""
         deadline = time.monotonic() + timeout_seconds
         words = self._entry(transcript_id)

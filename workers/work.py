@@ -52,23 +52,15 @@ class TaskBorder:
         try:
             yield
         except ReplyCancelled:
-            logger.info(
-                "task_cancelled", stage=stage, session_id=address.session_id, reply_id=address.reply_id
-            )
+            logger.info("task_cancelled", stage=stage, session_id=address.session_id, reply_id=address.reply_id)
         except NovaError as error:
             self._report(stage, address, sentence_index, error)
         except Exception as error:
-            logger.exception(
-                "task_crashed", stage=stage, session_id=address.session_id, reply_id=address.reply_id
-            )
-            fault = NovaError(
-                f"something went wrong while making this {stage}", code="internal", retriable=True
-            )
+            logger.exception("task_crashed", stage=stage, session_id=address.session_id, reply_id=address.reply_id)
+            fault = NovaError(f"something went wrong while making this {stage}", code="internal", retriable=True)
             self._report(stage, address, sentence_index, fault, type(error).__name__)
 
-    def _report(
-        self, stage: Stage, address: Address, sentence_index: int, error: NovaError, cause: str = ""
-    ) -> None:
+    def _report(self, stage: Stage, address: Address, sentence_index: int, error: NovaError, cause: str = "") -> None:
         logger.warning("task_failed", stage=stage, reply_id=address.reply_id, code=error.code, cause=cause)
         entry = WorkFailed(
             address.session_id,

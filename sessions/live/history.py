@@ -104,17 +104,13 @@ def _text_of(item: MessageItem) -> str:
 
 def _message(item: Item) -> StoredMessage | None:
     if isinstance(item, FunctionCallItem):
-        return StoredMessage(
-            "assistant", (ToolUsePart(item.call_id, item.name, json_object(item.arguments)),)
-        )
+        return StoredMessage("assistant", (ToolUsePart(item.call_id, item.name, json_object(item.arguments)),))
     if isinstance(item, FunctionOutputItem):
         return StoredMessage("user", (ToolResultPart(item.call_id, item.output),))
     if item.role == "system":
         return None
     parts: list[StoredPart] = [
-        FramePart(content.frame_key, "upload", content.captured_at_ms)
-        for content in item.content
-        if content.frame_key
+        FramePart(content.frame_key, "upload", content.captured_at_ms) for content in item.content if content.frame_key
     ]
     text = _text_of(item)
     if text:

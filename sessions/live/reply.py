@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -10,6 +9,7 @@ import structlog
 from sessions.live import facts
 from sessions.live.items import Content, FunctionCallItem, FunctionOutputItem, Item, MessageItem
 from sessions.live.pacing import PlayOut
+from sessions.live.reply_delays import ReplyDelays
 from sessions.live.reply_plan import ReplyPlan
 from sessions.live.spoken_text import SpokenSentence, SpokenText
 from sessions.live.task_watch import TaskWatch
@@ -54,18 +54,6 @@ class ReplyHost(Protocol):
     def reply_finished(self, reply: "Reply", ended: facts.ReplyEnded) -> None: ...
 
 
-@dataclass(slots=True)
-class Delays:
-    """When each step of a reply happened, in the session's milliseconds; 0 until it did."""
-
-    asked_ms: float
-    first_sentence_ms: float = 0.0
-    speech_asked_ms: float = 0.0
-    first_audio_ms: float = 0.0
-    model_first_token_ms: float = 0.0
-    voice_first_byte_ms: float = 0.0
-
-
 class Reply:
     """Made by the session for each answer. `begin` once; then entries, time and interruption come in; `is_over` ends it."""
 
@@ -75,7 +63,7 @@ class Reply:
         self.item_id = plan.item_id
         self.play_out = PlayOut()
         self.spoken = SpokenText()
-        self.delays = Delays(asked_ms=host.now_ms())
+        self.delays = ReplyDelays(asked_ms=host.now_ms())
         self.is_over = False
         self._desk = desk
         self._host = host
@@ -229,9 +217,7 @@ class Reply:
 
     def _work_failed(self, entry: WorkFailed) -> None:
         self._watch.end(entry.sentence_index)
-        self._task_failed(
-            entry.sentence_index, NovaError(entry.text, code=entry.code, retriable=entry.retriable)
-        )
+        self._task_failed(entry.sentence_index, NovaError(entry.text, code=entry.code, retriable=entry.retriable))
 
     def _task_failed(self, sentence_index: int, error: NovaError) -> None:
         if self.is_over:
@@ -290,9 +276,7 @@ class Reply:
     def _ask_for_reply(self) -> None:
         request = self.plan.request(self._address(self._work_id(self._attempt)))
         self._watch.begin(REPLY_TASK, self._host.now_ms(), self._attempt)
-        self._desk.request_reply(
-            request, self.plan.words, lambda error: self._publish_failed(REPLY_TASK, error)
-        )
+        self._desk.request_reply(request, self.plan.words, lambda error: self._publish_failed(REPLY_TASK, error))
 
     def _publish_failed(self, sentence_index: int, error: NovaError) -> None:
         """Told at once; the next try waits until the task would have counted as lost, so that Redis can come back."""
@@ -401,9 +385,7 @@ class Reply:
             items.append(item)
             self._host.deliver(facts.ReplyItemFinished(self.reply_id, 0, item, self.plan.is_audio))
         written = self._written
-        usage = (
-            facts.TokenUsage(written.input_tokens, written.output_tokens) if written else facts.TokenUsage()
-        )
+        usage = facts.TokenUsage(written.input_tokens, written.output_tokens) if written else facts.TokenUsage()
         ended = facts.ReplyEnded(
             self.reply_id,
             status,

@@ -10,6 +10,7 @@ from sessions.live import facts
 from sessions.live.history import History
 from sessions.live.items import Item
 from sessions.live.reply import Reply
+from sessions.live.reply_delays import delays_by_name
 from sessions.live.reply_plan import ReplyPlan
 from sessions.live.turns import Turn
 from sessions.live.work_desk import WorkDesk
@@ -25,7 +26,8 @@ KeepRecord = Callable[[Record], Awaitable[None]]
 class ReplyingHost(Protocol):
     """What replying needs of its session."""
 
-    session_id: str
+    @property
+    def session_id(self) -> str: ...
 
     def now_ms(self) -> float: ...
 
@@ -77,9 +79,7 @@ class Replying:
     def is_busy(self) -> bool:
         """Speech now would interrupt something."""
         reply = self._current or self._audible
-        return (
-            reply is not None and reply.plan.can_be_interrupted and (not reply.is_over or reply.is_speaking)
-        )
+        return reply is not None and reply.plan.can_be_interrupted and (not reply.is_over or reply.is_speaking)
 
     def _heard_now(self) -> list[Reply]:
         return [reply for reply in (self._current, self._audible) if reply is not None]
@@ -136,9 +136,7 @@ class Replying:
         """The client's own word about what was heard; the reply that is being made or played is cut by time."""
         for reply in self._heard_now():
             if reply.item_id == item_id:
-                self._history.cut_to(
-                    item_id, reply.spoken.heard_text(min(audio_end_ms, reply.play_out.sent_ms))
-                )
+                self._history.cut_to(item_id, reply.spoken.heard_text(min(audio_end_ms, reply.play_out.sent_ms)))
 
     async def close(self) -> None:
         """Stop every task of the session; waits for the last record at most half a second."""
@@ -223,20 +221,5 @@ class Replying:
             "error_code": ended.reason if ended.status == "failed" else "",
             "started_at": (ended_at_ms - lasted_ms) / 1_000,
             "ended_at": ended_at_ms / 1_000,
-            "delays": _delays(reply, turn),
+            "delays": delays_by_name(reply.delays, turn),
         }
-
-
-def _delays(reply: Reply, turn: Turn | None) -> dict[str, float]:
-    """Milliseconds of each step; those that did not happen are missing. The page of nova.metrics lists them."""
-    delays = reply.delays
-    ended_ms = turn.ended_ms if turn is not None else delays.asked_ms
-    steps = {
-        "end_of_turn": turn.ended_ms - turn.paused_ms if turn is not None else 0.0,
-        "first_sentence": delays.first_sentence_ms - ended_ms,
-        "speech_asked": delays.speech_asked_ms - ended_ms,
-        "first_audio": delays.first_audio_ms - ended_ms,
-        "model_first_token": delays.model_first_token_ms,
-        "voice_first_byte": delays.voice_first_byte_ms,
-    }
-    return {name: round(value, 2) for name, value in steps.items() if value > 0}

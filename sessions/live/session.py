@@ -4,18 +4,18 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import structlog
 
 from sessions.live import facts, turn_taking, voice_activity
 from sessions.live.changes import apply_changes
 from sessions.live.config import SessionConfig
-from sessions.live.history import History, items_for_model
+from sessions.live.history import History
 from sessions.live.ids import new_id
 from sessions.live.items import Item, MessageItem
 from sessions.live.listening import AudioShape, Listening
 from sessions.live.pictures import add_pictures
+from sessions.live.planning import SessionIdentity, make_plan
 from sessions.live.reply_plan import ReplyPlan
 from sessions.live.replying import KeepRecord, Replying
 from sessions.live.transport import ConfigChanges, EventClock, ReplyOptions, Transport
@@ -48,16 +48,6 @@ class SessionParts:
     desk: WorkDesk
     ear: SpeechToText
     keep_record: KeepRecord
-
-
-@dataclass(frozen=True, slots=True)
-class SessionIdentity:
-    """`session_id` is empty until `start`; `generation` rises with every socket that takes the channel."""
-
-    channel_name: str
-    generation: int
-    epoch: str
-    session_id: str = ""
 
 
 class LiveSession:
@@ -221,9 +211,7 @@ class LiveSession:
     def truncate_item(self, item_id: str, content_index: int, audio_end_ms: int) -> None:
         item = self.history.find(item_id)
         if not isinstance(item, MessageItem) or item.role != "assistant":
-            raise BadInputError(
-                f"there is no spoken item {item_id!r}", field="item_id", code="item_not_found"
-            )
+            raise BadInputError(f"there is no spoken item {item_id!r}", field="item_id", code="item_not_found")
         self._replying.report_progress(item_id, audio_end_ms)
         self._replying.cut_history(item_id, audio_end_ms)
         self.deliver(facts.ItemTruncated(item_id, content_index, audio_end_ms))
@@ -246,9 +234,7 @@ class LiveSession:
     def cancel_reply(self, reply_id: str | None, event_id: str | None) -> None:
         active = self._replying.active_reply_id
         if reply_id is not None and active is not None and reply_id != active:
-            raise BadInputError(
-                f"the response {reply_id!r} is not in progress", code="response_cancel_not_active"
-            )
+            raise BadInputError(f"the response {reply_id!r} is not in progress", code="response_cancel_not_active")
         if not self._replying.interrupt("client"):
             raise BadInputError("no response is in progress", code="response_cancel_not_active")
 
@@ -349,9 +335,7 @@ class LiveSession:
 
     def _require_start(self) -> None:
         if not self._is_started:
-            raise BadInputError(
-                "the channel was not started yet: call /v1/api/start", code="session_not_started"
-            )
+            raise BadInputError("the channel was not started yet: call /v1/api/start", code="session_not_started")
 
     def _address(self, work_id: str) -> Address:
         identity = self.identity
@@ -375,46 +359,15 @@ class LiveSession:
         self._replying.begin(self._plan(ReplyOptions(), turn), turn)
 
     def _plan(self, options: ReplyOptions, turn: Turn | None = None) -> ReplyPlan:
-        config = self._config
-        frames = self._watching.choose(config.vision.frames_per_turn) if config.vision.enabled else ()
+        vision = self._config.vision
+        frames = self._watching.choose(vision.frames_per_turn) if vision.enabled else ()
         self._watching.forget_turn()
-        reply_id = new_id("resp")
+        plan = make_plan(self.identity, self._config, self.history, options, turn, frames)
         if frames:
             used = tuple(frame.captured_at_ms for frame in frames)
-            self.deliver(facts.VisionChanged(config.vision.frame_interval_ms, reply_id, used))
-        max_tokens = options.max_output_tokens or config.model.max_tokens
-        return ReplyPlan(
-            session_id=self.session_id,
-            generation=self.identity.generation,
-            reply_id=reply_id,
-            item_id=new_id("item"),
-            system=_joined(options.instructions or config.instructions, self.history.instructions()),
-            history=self._history_for(options, turn),
-            options=replace(config.model, max_tokens=max_tokens),
-            voice=config.voice,
-            output_rate_hz=config.output_rate_hz,
-            is_audio=(options.output_modality or config.output_modality) == "audio",
-            words=TranscriptEntry(turn.item_id, "confirmed", turn.text) if turn is not None else None,
-            transcript_id=turn.item_id if turn is not None else None,
-            user_frames=frames,
-            tools=config.tools if options.tools is None else options.tools,
-            metadata=options.metadata,
-            is_out_of_band=options.is_out_of_band,
-            can_be_interrupted=config.turns.interrupts_reply,
-        )
-
-    def _history_for(self, options: ReplyOptions, turn: Turn | None) -> tuple[Any, ...]:
-        """The words of `turn` come by the transcripts stream, so its item is left out here."""
-        if options.input_items is not None:
-            return items_for_model(options.input_items)
-        without = (turn.item_id,) if turn is not None else ()
-        limit = self._config.max_history_messages if self._config.is_memory_enabled else 1
-        return self.history.for_model(limit, without) if limit > 1 or turn is None else ()
+            self.deliver(facts.VisionChanged(vision.frame_interval_ms, plan.reply_id, used))
+        return plan
 
 
 def _audio_shape(config: SessionConfig) -> AudioShape:
     return AudioShape(config.input_rate_hz, config.input_format, config.listening_language)
-
-
-def _joined(*texts: str) -> str:
-    return "\n\n".join(text for text in texts if text)

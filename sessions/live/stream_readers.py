@@ -42,10 +42,11 @@ class StreamReader:
     async def _read_once(self) -> None:
         if self._position is None:
             await self.find_end()
+        positions: dict[Any, Any] = {self._stream: self._position}
         batches: Any = await self._client.xread(
-            {self._stream: self._position},
+            positions,
             count=BATCH_ENTRIES,
-            block=BLOCK_MS,  # type: ignore[dict-item]
+            block=BLOCK_MS,
         )
         for _, entries in batches or ():
             for entry_id, fields in entries:

@@ -197,9 +197,7 @@ class _Words:
 
     @property
     def are_settled(self) -> bool:
-        return bool(self.segments) and all(
-            words.is_final or words.settled for words in self.segments.values()
-        )
+        return bool(self.segments) and all(words.is_final or words.settled for words in self.segments.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,9 +76,7 @@ class Turns:
 
     def hear_words(self, transcript: Transcript) -> None:
         is_settled = bool(transcript.text) and transcript.stable_text.strip() == transcript.text.strip()
-        self.handle(
-            turn_taking.WordsHeard(transcript.segment_id, transcript.text, transcript.is_final, is_settled)
-        )
+        self.handle(turn_taking.WordsHeard(transcript.segment_id, transcript.text, transcript.is_final, is_settled))
 
     def handle(self, event: TurnEvent) -> None:
         for decision in self.engine.handle(event, self._host.now_ms()):

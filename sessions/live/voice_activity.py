@@ -41,9 +41,7 @@ class VoiceActivityParameters:
     def with_threshold(self, threshold: float) -> "VoiceActivityParameters":
         """`threshold` as in the Realtime protocol's voice detection: 0.5 is the default."""
         shift_db = (min(max(threshold, 0.0), 1.0) - 0.5) * 16
-        return replace(
-            self, start_db=max(4.0, self.start_db + shift_db), quietest_dbfs=self.quietest_dbfs + shift_db
-        )
+        return replace(self, start_db=max(4.0, self.start_db + shift_db), quietest_dbfs=self.quietest_dbfs + shift_db)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,7 @@ class WorkDesk(Protocol):
     @property
     def output_stream(self) -> str: ...
 
-    def request_reply(
-        self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure
-    ) -> None:
+    def request_reply(self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure) -> None:
         """`words` go onto the transcripts stream in the same round trip as the request."""
         ...
 
@@ -66,9 +64,7 @@ class CeleryWorkDesk:
     def output_stream(self) -> str:
         return self._output_stream
 
-    def request_reply(
-        self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure
-    ) -> None:
+    def request_reply(self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure) -> None:
         reply_id = request.address.reply_id
 
         def job() -> None:
@@ -136,9 +132,7 @@ class CeleryWorkDesk:
         self, pool: concurrent.futures.ThreadPoolExecutor, job: Callable[[], None], on_failure: OnFailure
     ) -> None:
         if len(self._running) >= MAX_WAITING_JOBS:
-            on_failure(
-                StreamsUnavailableError("too much work waits to be published", code="publish_queue_full")
-            )
+            on_failure(StreamsUnavailableError("too much work waits to be published", code="publish_queue_full"))
             return
         task = asyncio.get_running_loop().create_task(self._run(pool, job, on_failure))
         self._running.add(task)
@@ -151,9 +145,7 @@ class CeleryWorkDesk:
             await asyncio.get_running_loop().run_in_executor(pool, job)
         except (redis.RedisError, OperationalError, OSError) as error:
             logger.warning("publish_failed", error=type(error).__name__)
-            on_failure(
-                StreamsUnavailableError("the work could not be handed to a worker; Redis did not answer")
-            )
+            on_failure(StreamsUnavailableError("the work could not be handed to a worker; Redis did not answer"))
 
 
 def _publish(task: Any, arguments: tuple[object, ...]) -> None:

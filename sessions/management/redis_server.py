@@ -25,9 +25,7 @@ def find_redis_server() -> str:
         if bundled.exists():
             bundled.chmod(bundled.stat().st_mode | 0o100)
             return str(bundled)
-    raise ConfigurationError(
-        "no redis-server found: install it (apt-get install redis-server) or set REDIS_URL"
-    )
+    raise ConfigurationError("no redis-server found: install it (apt-get install redis-server) or set REDIS_URL")
 
 
 def free_port() -> int:

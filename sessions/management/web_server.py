@@ -6,11 +6,14 @@ from typing import Any
 
 import daphne.server
 import structlog
-from twisted.internet import defer, reactor
+from twisted.internet import defer
+from twisted.internet import reactor as installed_reactor
 
 from sessions.web_process import WebProcess
 from workers.errors import NovaError
 
+# Typed as a module; what daphne has installed under the name is a reactor object.
+reactor: Any = installed_reactor
 logger = structlog.get_logger(__name__)
 
 MAX_UNSENT_BYTES = 1_048_576
@@ -23,9 +26,7 @@ MAX_MESSAGE_BYTES = 1_048_576 + 4_096
 class WebServer(daphne.server.Server):  # type: ignore[misc]
     """Runs until SIGTERM or SIGINT. `failure` holds the reason when it could not listen."""
 
-    def __init__(
-        self, application: Any, endpoint: str, start_process: Callable[[], Awaitable[WebProcess]]
-    ) -> None:
+    def __init__(self, application: Any, endpoint: str, start_process: Callable[[], Awaitable[WebProcess]]) -> None:
         super().__init__(
             application=application,
             endpoints=[endpoint],

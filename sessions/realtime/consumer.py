@@ -23,7 +23,7 @@ from sessions.realtime.handshake import (
 )
 from sessions.realtime.inbound import Inbound
 from sessions.realtime.limits import CloseCode
-from sessions.realtime.outbox import Message, Outbox, Send
+from sessions.realtime.outbox import Outbox, Send
 from sessions.realtime.refusals import refuse_by_close, refuse_by_status
 from sessions.realtime.socket_transport import SocketTransport
 from workers.errors import BadInputError, NovaError, PictureRejectedError
@@ -35,6 +35,8 @@ class RealtimeConsumer(AsyncConsumer):
     """One socket. `_received` never awaits: meanwhile the server's inbound queue would grow without bound."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        # The inherited loop makes a task for each message and goes round the event loop between two. A client that
+        # floods the server then adds 40 messages for each one that is handled; here a backlog is handled in one go.
         self._send: Send = send
         self._outbox = Outbox(send)
         self._transport: SocketTransport | None = None
@@ -43,14 +45,18 @@ class RealtimeConsumer(AsyncConsumer):
         self._budget = InboundBudget()
         self._is_binary = False
         self._told: dict[str, float] = {}
+        self.scope = scope
         try:
-            await super().__call__(scope, receive, send)
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            pass
         finally:
             # Reached on cancellation too: a server may end the application without a disconnect message.
             self._leave()
             self._outbox.abandon()
 
-    async def dispatch(self, message: Message) -> None:
+    async def dispatch(self, message: Any) -> None:
         # The inherited dispatch closes old database connections before each message, which hops to a thread
         # (90-277 microseconds). No handler here touches the database, so messages are handled right away.
         kind = message["type"]
@@ -121,9 +127,7 @@ class RealtimeConsumer(AsyncConsumer):
 
     def _parse_binary(self, data: bytes) -> client.ClientEvent:
         if not self._is_binary:
-            raise client.ClientEventError(
-                "binary messages need the subprotocol nova.binary", code="binary_not_agreed"
-            )
+            raise client.ClientEventError("binary messages need the subprotocol nova.binary", code="binary_not_agreed")
         return client.parse_binary(data)
 
     def _bad_message(self, error: client.ClientEventError, now_seconds: float) -> None:

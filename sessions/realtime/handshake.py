@@ -65,9 +65,7 @@ class Handshake:
     @property
     def is_browser(self) -> bool:
         """A browser's script sees no HTTP answer, so it is told by a close code."""
-        return self.origin is not None or any(
-            name.startswith(KEY_SUBPROTOCOL_PREFIX) for name in self.offered
-        )
+        return self.origin is not None or any(name.startswith(KEY_SUBPROTOCOL_PREFIX) for name in self.offered)
 
     def parameter(self, name: str) -> str | None:
         return self.query.get(name, [""])[0] or None

@@ -7,8 +7,7 @@ from typing import Any
 from sessions.live.items import Item
 from sessions.live.transport import Conversation, ReplyOptions
 from sessions.realtime import client_events as client
-from sessions.realtime import g711
-from sessions.realtime.client_fields import ItemReference, ResponseFields
+from sessions.realtime.client_fields import G711_RATE_HZ, ItemReference, ResponseFields
 from sessions.realtime.items_wire import check_is_picture, item_from_client
 from sessions.realtime.outbound import Outbound
 from sessions.realtime.session_wire import changes_from_client, modality_from_client, tools_from_client
@@ -29,9 +28,7 @@ class Inbound:
             client.InputAudioBufferCommit: lambda e: conversation.commit_input(e.event_id),
             client.InputAudioBufferClear: lambda _: conversation.clear_input(),
             client.InputVideoBufferAppend: self._see,
-            client.OutputAudioBufferProgress: lambda e: conversation.report_progress(
-                e.item_id, e.audio_end_ms
-            ),
+            client.OutputAudioBufferProgress: lambda e: conversation.report_progress(e.item_id, e.audio_end_ms),
             client.OutputAudioBufferClear: self._clear_output,
             client.ConversationItemCreate: self._create_item,
             client.ConversationItemRetrieve: self._retrieve_item,
@@ -49,7 +46,7 @@ class Inbound:
         config = self._conversation.config
         if config.input_format == "audio/pcm":
             return len(event.audio) / 2 / config.input_rate_hz
-        return len(event.audio) / g711.RATE_HZ
+        return len(event.audio) / G711_RATE_HZ
 
     def _update(self, event: client.SessionUpdate) -> None:
         changes = changes_from_client(event.session, self._conversation.config)
@@ -58,12 +55,10 @@ class Inbound:
         self._conversation.update(changes, event.event_id)
 
     def _hear(self, event: client.InputAudioBufferAppend) -> None:
-        law = self._conversation.config.input_format
-        if law == "audio/pcm" and len(event.audio) % 2:
+        if self._conversation.config.input_format == "audio/pcm" and len(event.audio) % 2:
             raise BadInputError("holds half a 16-bit sample", field="audio", code="audio_odd_length")
-        pcm = event.audio if law == "audio/pcm" else g711.decode(law, event.audio)
-        if pcm:
-            self._conversation.hear(pcm)
+        if event.audio:
+            self._conversation.hear(event.audio)
 
     def _see(self, event: client.InputVideoBufferAppend) -> None:
         check_is_picture(event.image, "image")
@@ -84,17 +79,13 @@ class Inbound:
     def _create_item(self, event: client.ConversationItemCreate) -> None:
         item, pictures = item_from_client(event.item, "item")
         if self._conversation.find_item(item.item_id) is not None:
-            raise BadInputError(
-                "an item with this id exists", field="item.id", code="item_create_duplicate_item_id"
-            )
+            raise BadInputError("an item with this id exists", field="item.id", code="item_create_duplicate_item_id")
         self._conversation.add_item(item, event.previous_item_id, pictures)
 
     def _retrieve_item(self, event: client.ConversationItemRetrieve) -> None:
         item = self._conversation.find_item(event.item_id)
         if item is None:
-            raise BadInputError(
-                "there is no such item", field="item_id", code="item_retrieve_invalid_item_id"
-            )
+            raise BadInputError("there is no such item", field="item_id", code="item_retrieve_invalid_item_id")
         self._outbound.retrieved(item)
 
     def _truncate_item(self, event: client.ConversationItemTruncate) -> None:

@@ -73,9 +73,7 @@ def item_from_client(
         if part.type == "input_image":
             pictures.append(picture_from_data_uri(part.image_url or "", f"{part_place}.image_url"))
     if not contents:
-        raise BadInputError(
-            "a message holds at least one content", field=f"{place}.content", code="invalid_value"
-        )
+        raise BadInputError("a message holds at least one content", field=f"{place}.content", code="invalid_value")
     return MessageItem(item_id, fields.role, tuple(contents)), tuple(pictures)
 
 

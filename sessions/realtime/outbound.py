@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from sessions.live import facts
+from sessions.live import facts, g711
 from sessions.live.config import SessionConfig
 from sessions.live.items import Item
 from sessions.live.transport import Conversation
-from sessions.realtime import g711
 from sessions.realtime import server_events as wire
 from sessions.realtime.replies import Emit, ReplyTelling
 from sessions.realtime.session_wire import session_to_wire
 
 _COMMITTED_ITEMS_KEPT = 64
+_ENCODERS = {"audio/pcmu": g711.encode_mu_law, "audio/pcma": g711.encode_a_law}
 
 
 class Outbound:
@@ -109,10 +109,9 @@ class Outbound:
         self._emit(wire.item_truncated(fact.item_id, fact.content_index, fact.audio_end_ms))
 
     def _audio_added(self, fact: facts.ReplyAudioAdded) -> None:
-        law = self._conversation.config.output_format
-        payload = fact.pcm if law == "audio/pcm" else g711.encode(law, fact.pcm)
-        if payload:
-            self._replies.audio_added(fact, payload)
+        if fact.pcm:
+            encode = _ENCODERS.get(self._conversation.config.output_format)
+            self._replies.audio_added(fact, encode(fact.pcm) if encode is not None else fact.pcm)
 
     def _flushed(self, fact: facts.PlaybackFlushed) -> None:
         self._emit_nova(wire.nova_flush(fact))

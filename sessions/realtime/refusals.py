@@ -24,9 +24,7 @@ async def refuse_by_status(send: Send, scope: Mapping[str, Any], error: Handshak
     await send({"type": "websocket.http.response.body", "body": body})
 
 
-async def refuse_by_close(
-    send: Send, subprotocol: Subprotocol | None, error: NovaError, close_code: CloseCode
-) -> None:
+async def refuse_by_close(send: Send, subprotocol: Subprotocol | None, error: NovaError, close_code: CloseCode) -> None:
     await send({"type": "websocket.accept", "subprotocol": subprotocol})
     await send({"type": "websocket.send", "text": encode(_error_event(error))})
     await send({"type": "websocket.close", "code": int(close_code), "reason": error.code})

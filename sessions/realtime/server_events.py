@@ -190,9 +190,7 @@ def _call_place(response_id: str, item_id: str, output_index: int, call_id: str)
 
 
 @event("response.function_call_arguments.delta")
-def call_arguments_delta(
-    response_id: str, item_id: str, output_index: int, call_id: str, delta: str
-) -> Event:
+def call_arguments_delta(response_id: str, item_id: str, output_index: int, call_id: str, delta: str) -> Event:
     return {**_call_place(response_id, item_id, output_index, call_id), "delta": delta}
 
 

@@ -108,8 +108,7 @@ def tools_from_client(tools: list[FunctionTool] | None) -> tuple[ToolSpec, ...] 
         return None
     empty = {"type": "object", "properties": {}}
     return tuple(
-        ToolSpec(tool.name, tool.description or tool.name, tool.parameters or empty, runs_at="client")
-        for tool in tools
+        ToolSpec(tool.name, tool.description or tool.name, tool.parameters or empty, runs_at="client") for tool in tools
     )
 
 
@@ -178,9 +177,7 @@ def language_tag(name: str) -> str:
         raise BadInputError("is no language tag such as en-US or zh", field=place, code="invalid_value")
     language, *rest = name.split("-")
     if rest:
-        return "-".join(
-            [language.lower(), *(part.upper() if len(part) == 2 else part.title() for part in rest)]
-        )
+        return "-".join([language.lower(), *(part.upper() if len(part) == 2 else part.title() for part in rest)])
     country = _COUNTRY_BY_LANGUAGE.get(language.lower())
     if country is None:
         raise BadInputError("needs a country, as in en-US", field=place, code="invalid_value")

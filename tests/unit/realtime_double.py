@@ -1,8 +1,10 @@
 """A scripted live session and helpers for the tests of the websocket door; keeps every call it got."""
 
+import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from channels.testing import WebsocketCommunicator
@@ -16,6 +18,7 @@ from sessions.realtime.doorway import Visitor
 from workers.language_model.contract import ModelOptions
 from workers.text_to_speech.contract import VoiceOptions
 
+SECOND_OF_PCM = base64.b64encode(b"\x00\x00" * 24_000).decode()
 HOST_HEADER = (b"host", b"127.0.0.1:8000")
 
 
@@ -161,3 +164,20 @@ async def closing(socket: WebsocketCommunicator) -> tuple[dict[str, Any] | None,
             return last, int(message["code"])
         if message.get("text"):
             last = json.loads(message["text"])
+
+
+@asynccontextmanager
+async def connected(**how: Any) -> AsyncIterator[WebsocketCommunicator]:
+    socket = knock(**how)
+    is_accepted, _ = await socket.connect()
+    assert is_accepted
+    created = json.loads(await socket.receive_from())
+    assert created["type"] == "session.created"
+    try:
+        yield socket
+    finally:
+        await socket.disconnect()
+
+
+def append(**fields: Any) -> dict[str, Any]:
+    return {"type": "input_audio_buffer.append", **fields}

@@ -76,7 +76,7 @@ CLOCK = ToolSpec("current-time", "The time", {"type": "object", "properties": {}
 # --- legal histories ------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(histories)
 def test_a_legal_history_alternates_from_user_to_user(history: tuple[ModelMessage, ...]) -> None:
     roles = [message.role for message in legal_messages(history)]
@@ -84,7 +84,7 @@ def test_a_legal_history_alternates_from_user_to_user(history: tuple[ModelMessag
     assert all(first != second for first, second in itertools.pairwise(roles))
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(histories)
 def test_a_legal_history_has_no_blank_text_and_no_empty_message(history: tuple[ModelMessage, ...]) -> None:
     for message in legal_messages(history):
@@ -93,7 +93,7 @@ def test_a_legal_history_has_no_blank_text_and_no_empty_message(history: tuple[M
         assert all(part.content.strip() for part in message.parts if isinstance(part, ToolResultPart))
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(histories)
 def test_in_a_legal_history_each_use_is_answered_right_after_it_and_no_result_is_alone(
     history: tuple[ModelMessage, ...],
@@ -111,7 +111,7 @@ def test_in_a_legal_history_each_use_is_answered_right_after_it_and_no_result_is
     assert not uses
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(histories)
 def test_in_a_legal_history_pictures_are_the_users_and_come_before_text(
     history: tuple[ModelMessage, ...],
@@ -122,12 +122,14 @@ def test_in_a_legal_history_pictures_are_the_users_and_come_before_text(
         assert kinds == sorted(kinds, key=["tool_result", "picture", "text", "tool_use"].index)
 
 
+@settings(deadline=None)
 @given(histories)
 def test_making_a_history_legal_twice_changes_nothing_more(history: tuple[ModelMessage, ...]) -> None:
     once = legal_messages(history)
     assert legal_messages(once) == once
 
 
+@settings(deadline=None)
 @given(histories)
 def test_no_spoken_word_of_a_history_is_lost(history: tuple[ModelMessage, ...]) -> None:
     def words(of: tuple[ModelMessage, ...]) -> list[str]:
@@ -226,7 +228,7 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
     assert "$ref" not in str(schema)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(histories)
 def test_without_tools_no_tool_block_is_sent(history: tuple[ModelMessage, ...]) -> None:
     sent = converse_arguments(request(*history))
@@ -236,7 +238,7 @@ def test_without_tools_no_tool_block_is_sent(history: tuple[ModelMessage, ...]) 
 # --- thoughts ---------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(
     st.lists(
         st.sampled_from(["<thinking>", "</thinking>", "<THINKING>", "hello ", "<", "</", "think", "ing>", "好。", "K"]),
@@ -366,7 +368,7 @@ def test_half_a_tag_at_the_end_is_heard() -> None:
     assert read(text_delta("a <thi"), stop("end_turn"), USAGE)[:-1] == [TextDelta("a "), TextDelta("<thi")]
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(
         st.one_of(

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers.text_to_speech.aws_polly import polly_language
@@ -13,6 +13,7 @@ FAMILY = "👨‍👩‍👧"
 ALPHABET = [*"abc ,.。，\n", "é", FAMILY, "🇩🇪", "👍🏽", "你", "好"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(ALPHABET), max_size=80).map("".join), st.integers(8, 40))
 def test_pieces_are_short_enough_and_joined_equal_the_text(text: str, limit: int) -> None:
     pieces = split_text(text, limit)
@@ -20,6 +21,7 @@ def test_pieces_are_short_enough_and_joined_equal_the_text(text: str, limit: int
     assert all(0 < len(piece) <= limit for piece in pieces)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([FAMILY, "e\u0301", "🇩🇪", "👍🏽"]), max_size=40).map("".join))
 def test_no_visible_character_is_torn(text: str) -> None:
     for piece in split_text(text, 12):
@@ -30,6 +32,7 @@ def test_no_visible_character_is_torn(text: str) -> None:
         assert piece[0] != "🏽"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_gives_pieces_that_are_not_blank(text: str) -> None:
     assert all(piece.strip() for piece in speakable_pieces(text, 20))

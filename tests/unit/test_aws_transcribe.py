@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from sessions.speech_to_text import aws_transcribe, aws_transcribe_stream
+from sessions.speech_to_text.audio_clock import AudioClock
 from sessions.speech_to_text.aws_transcribe import AwsTranscribe
 from sessions.speech_to_text.aws_transcribe_stream import AwsTranscribeStream
 from sessions.speech_to_text.contract import ListeningOptions, SpeechToTextStream, Transcript
@@ -381,13 +382,27 @@ async def say_for_ever(stream: AwsTranscribeStream) -> None:
         await say(stream, silence(100, 16_000))
 
 
-async def test_a_service_that_never_ends_the_stream_is_given_up(
-    aws: EmulatorProcess, opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(aws_transcribe_stream, "FINISH_LIMIT_SECONDS", 0.3)
-    aws.script(transcribe=[{"faults": [{"at_audio_ms": 0, "kind": "silence"}]}])
-    stream = await opened()
-    await stream.send(silence(200, 16_000))
+class EndlessLink:
+    """A transport whose service takes everything and never ends; the emulator always ends a finished stream."""
+
+    def __init__(self) -> None:
+        self._closed = asyncio.Event()
+
+    async def send(self, pcm: bytes) -> None:
+        return
+
+    async def transcripts(self) -> AsyncIterator[Transcript]:
+        await self._closed.wait()
+        for transcript in ():
+            yield transcript
+
+    async def close(self) -> None:
+        self._closed.set()
+
+
+async def test_a_service_that_never_ends_the_stream_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws_transcribe_stream, "FINISH_LIMIT_SECONDS", 0.05)
+    stream = AwsTranscribeStream(EndlessLink(), AudioClock(16_000), 16_000)
     await stream.finish()
     with pytest.raises(ProviderTimeoutError):
         await within(10, collect(stream))

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 from botocore.eventstream import EventStreamBuffer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessions.speech_to_text.audio_clock import AudioClock
@@ -36,6 +36,7 @@ IDLE_TEXT = "Your request timed out because no new audio was received for 15 sec
 # --- audio ------------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(RATES, st.lists(st.binary(max_size=700).map(lambda piece: piece * 20), max_size=12))
 def test_cutting_changes_no_byte(rate_hz: int, pieces: list[bytes]) -> None:
     cutter = AudioCutter(rate_hz)
@@ -44,6 +45,7 @@ def test_cutting_changes_no_byte(rate_hz: int, pieces: list[bytes]) -> None:
     assert sent == whole[: len(whole) // 2 * 2]
 
 
+@settings(deadline=None)
 @given(RATES, st.lists(st.binary(min_size=1, max_size=900).map(lambda piece: piece * 10), min_size=1, max_size=12))
 def test_chunks_are_uniform_even_and_of_50_to_200_ms(rate_hz: int, pieces: list[bytes]) -> None:
     cutter = AudioCutter(rate_hz)
@@ -78,6 +80,7 @@ def test_half_a_sample_waits_for_its_other_half() -> None:
     assert cutter.flush() == b"cd"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 50)), max_size=30))
 def test_silence_of_ours_never_counts_as_the_clients_time(steps: list[tuple[bool, int]]) -> None:
     clock = AudioClock(16_000)
@@ -106,6 +109,7 @@ def test_hours_of_silence_are_one_entry() -> None:
 # --- frames and results -----------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=5_000))
 def test_an_audio_event_reads_back_with_botocore(pcm: bytes) -> None:
     buffer: Any = EventStreamBuffer()
@@ -161,6 +165,7 @@ def test_the_stable_beginning_of_chinese_needs_no_spaces() -> None:
     assert stable_beginning("你好世界", items) == "你好"
 
 
+@settings(deadline=None)
 @given(
     st.text("ab ,", max_size=12),
     st.lists(st.fixed_dictionaries({"Content": st.text("ab,", max_size=3), "Stable": st.booleans()}), max_size=5),

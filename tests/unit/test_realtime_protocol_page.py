@@ -21,9 +21,7 @@ FROM_CLIENT, FROM_SERVER = (
     {name: (code_name, json.loads(example)) for name, code_name, _, example in _SECTION.findall(part)}
     for part in PAGE.split("## From the client")[1].split("## From the server")
 )
-SENT: dict[str, Any] = {
-    event["type"]: event for asked in (True, False) for event in everything(speaks_nova=asked)
-}
+SENT: dict[str, Any] = {event["type"]: event for asked in (True, False) for event in everything(speaks_nova=asked)}
 
 
 def test_every_client_event_is_on_the_page_with_its_class() -> None:

@@ -28,9 +28,7 @@ _UNITS: Final = {
 } | {"oh": 0, "a": 1}
 _TENS: Final = {
     word: 10 * (number + 2)
-    for number, word in enumerate(
-        ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-    )
+    for number, word in enumerate(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"))
 }
 _SCALES: Final = {"thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 _HANZI_DIGITS: Final = {digit: number for number, digit in enumerate("零一二三四五六七八九")} | {

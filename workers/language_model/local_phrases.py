@@ -46,9 +46,7 @@ WHO: Final = Phrase(
 PHRASES: Final[tuple[Phrase, ...]] = (
     WHO,
     Phrase(
-        re.compile(
-            _english("help|what can you do|what do you do|what can i ask") + "|你会什么|能做什么|帮助|帮帮我"
-        ),
+        re.compile(_english("help|what can you do|what do you do|what can i ask") + "|你会什么|能做什么|帮助|帮帮我"),
         "I am only a stand-in. I can tell the time, work out a sum, describe the colours of a picture, count, "
         "tell a story, and say back what I understood.",
         "我只是一个替身。我会报时间，会做算术，能说出图片的颜色，会数数，会讲故事，也能把听到的话重复一遍。",
@@ -70,8 +68,7 @@ PHRASES: Final[tuple[Phrase, ...]] = (
     ),
     Phrase(
         re.compile(
-            _english("hello|hi|hey|good (?:morning|afternoon|evening)|greetings")
-            + "|你好|您好|早上好|下午好|晚上好|嗨"
+            _english("hello|hi|hey|good (?:morning|afternoon|evening)|greetings") + "|你好|您好|早上好|下午好|晚上好|嗨"
         ),
         "Hello, it is good to hear you. I am the local stand-in for Nova. What can I do for you?",
         "你好，很高兴听到你的声音。我是诺娃的本机替身，有什么可以帮你的吗？",

@@ -110,9 +110,7 @@ def _colour_names(pixels: _Pixels) -> npt.NDArray[np.str_]:
     strongest, weakest = pixels.max(axis=1), pixels.min(axis=1)
     spread = strongest - weakest
     hues = _hues(pixels, strongest, spread)
-    names = np.array([name for _, name in _HUES])[
-        np.searchsorted([limit for limit, _ in _HUES], hues, "right")
-    ]
+    names = np.array([name for _, name in _HUES])[np.searchsorted([limit for limit, _ in _HUES], hues, "right")]
     names = np.where((names == "orange") & (strongest < 170), "brown", names)
     is_colourless = (spread < 30) | (spread < 0.16 * strongest)
     names = np.where(is_colourless, np.where(strongest > 215, "white", "grey"), names)

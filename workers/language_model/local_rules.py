@@ -120,9 +120,7 @@ def _ask_time(heard: _Heard, request: ModelRequest) -> str | ToolUse:
 def _named_tool(text: str, tools: tuple[ToolSpec, ...]) -> ToolSpec | None:
     """A tool of which every longer word was said: get_weather by "weather"."""
     for tool in tools:
-        words = [
-            word for word in re.split(r"[^a-z0-9]+", tool.name.lower()) if len(word) > 3 and word != "fetch"
-        ]
+        words = [word for word in re.split(r"[^a-z0-9]+", tool.name.lower()) if len(word) > 3 and word != "fetch"]
         if words and all(word in text for word in words):
             return tool
     return None
@@ -225,7 +223,5 @@ def _heard(request: ModelRequest) -> _Heard:
     )
     if _HANZI.search(text):
         return _Heard(text, "zh")
-    is_chinese = request.options.language.partition("-")[0] in ("zh", "cmn", "yue") and not _LETTERS.search(
-        text
-    )
+    is_chinese = request.options.language.partition("-")[0] in ("zh", "cmn", "yue") and not _LETTERS.search(text)
     return _Heard(text, "zh" if is_chinese else "en")

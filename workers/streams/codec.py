@@ -20,6 +20,8 @@ from workers.streams.messages import (
 
 Message = TypeVar("Message")
 Fields = dict[bytes, bytes]
+EntryFields = dict[Any, Any]
+"""As redis-py wants to be given them; it names every type it takes."""
 
 _OUTPUT: TypeAdapter[Any] = TypeAdapter(AnyOutput)
 _CONTROL: TypeAdapter[Any] = TypeAdapter(AnyControl)
@@ -40,11 +42,11 @@ def from_json(message_type: type[Message], body: bytes) -> Message:
     return message
 
 
-def entry_fields(message: TranscriptEntry | InterruptEntry) -> Fields:
+def entry_fields(message: TranscriptEntry | InterruptEntry) -> EntryFields:
     return {b"body": to_json(message)}
 
 
-def output_fields(entry: OutputEntry) -> Fields:
+def output_fields(entry: OutputEntry) -> EntryFields:
     if isinstance(entry, SpeechMade):
         header = dataclasses.replace(entry, pcm=b"")
         return {b"body": _OUTPUT.dump_json(header), b"data": entry.pcm}
@@ -58,7 +60,7 @@ def output_from_fields(fields: Fields) -> OutputEntry:
     return entry
 
 
-def control_fields(message: object) -> Fields:
+def control_fields(message: object) -> EntryFields:
     return {b"body": _CONTROL.dump_json(message)}
 
 

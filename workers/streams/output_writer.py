@@ -17,9 +17,7 @@ class OutputWriter:
     def write(self, stream: str, entry: OutputEntry) -> None:
         """Raises StreamsUnavailableError when Redis did not take the entry within about 2 s."""
         try:
-            self._client.xadd(
-                stream, dict(output_fields(entry)), maxlen=keys.OUTPUT_STREAM_ENTRIES, approximate=True
-            )
+            self._client.xadd(stream, output_fields(entry), maxlen=keys.OUTPUT_STREAM_ENTRIES, approximate=True)
         except redis.RedisError as error:
             raise StreamsUnavailableError(f"output could not be written: {type(error).__name__}") from error
 
@@ -27,9 +25,7 @@ class OutputWriter:
         """All beats in one round trip; a failed one is left out, the next follows in half a second."""
         pipeline = self._client.pipeline(transaction=False)
         for stream, beat in beats:
-            pipeline.xadd(
-                stream, dict(output_fields(beat)), maxlen=keys.OUTPUT_STREAM_ENTRIES, approximate=True
-            )
+            pipeline.xadd(stream, output_fields(beat), maxlen=keys.OUTPUT_STREAM_ENTRIES, approximate=True)
         try:
             pipeline.execute()
         except redis.RedisError as error:

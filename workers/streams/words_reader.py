@@ -47,7 +47,8 @@ class WordsReader:
         if not self._positions:
             start = self._start_position()
             self._positions = {keys.TRANSCRIPTS_STREAM: start, keys.INTERRUPTS_STREAM: start}
-        batches: Any = self._client.xread(dict(self._positions), count=BATCH_ENTRIES, block=BLOCK_MS)
+        positions: dict[Any, Any] = dict(self._positions)
+        batches: Any = self._client.xread(positions, count=BATCH_ENTRIES, block=BLOCK_MS)
         for stream_name, entries in batches or ():
             name = stream_name.decode()
             for entry_id, fields in entries:

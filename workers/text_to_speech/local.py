@@ -37,9 +37,7 @@ class LocalSynthesiser:
     def synthesize(self, text: str, voice: VoiceOptions) -> Iterator[SpeechChunk]:
         name = espeak_voice(voice.voice, voice.language)
         if name is None:
-            raise ProviderRefusedError(
-                f"the local synthesiser has no voice for the language {voice.language}"
-            )
+            raise ProviderRefusedError(f"the local synthesiser has no voice for the language {voice.language}")
         is_first = True
         for piece in _pieces(text):
             samples = self._engine.speak(piece, name)
@@ -76,9 +74,7 @@ class _Engine:
         except OSError as error:
             raise ProviderUnavailableError(f"espeak-ng cannot be loaded: {error}", retriable=False) from error
         data_path = espeakng_loader.get_data_path().encode()
-        self.rate_hz = int(
-            self._library.espeak_Initialize(_SYNCHRONOUS_RETRIEVAL, _CHUNK_MS, data_path, _DO_NOT_EXIT)
-        )
+        self.rate_hz = int(self._library.espeak_Initialize(_SYNCHRONOUS_RETRIEVAL, _CHUNK_MS, data_path, _DO_NOT_EXIT))
         if self.rate_hz <= 0:
             raise ProviderUnavailableError("espeak-ng did not find its voices", retriable=False)
         self._lock = threading.Lock()

@@ -5,12 +5,8 @@ from typing import Final, Literal
 Gender = Literal["female", "male"]
 
 POLLY_VOICES: Final[dict[str, tuple[str, Gender]]] = {
-    **dict.fromkeys(
-        ("Ruth", "Joanna", "Kendra", "Kimberly", "Salli", "Ivy", "Danielle"), ("en-US", "female")
-    ),
-    **dict.fromkeys(
-        ("Matthew", "Stephen", "Gregory", "Joey", "Justin", "Kevin", "Patrick"), ("en-US", "male")
-    ),
+    **dict.fromkeys(("Ruth", "Joanna", "Kendra", "Kimberly", "Salli", "Ivy", "Danielle"), ("en-US", "female")),
+    **dict.fromkeys(("Matthew", "Stephen", "Gregory", "Joey", "Justin", "Kevin", "Patrick"), ("en-US", "male")),
     **dict.fromkeys(("Amy", "Emma", "Olivia", "Nicole", "Niamh", "Ayanda"), ("en-GB", "female")),
     **dict.fromkeys(("Brian", "Arthur", "Russell", "Geraint"), ("en-GB", "male")),
     **dict.fromkeys(("Kajal", "Aditi", "Raveena"), ("en-IN", "female")),
