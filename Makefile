@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for v in python3.12 python3.11 python3; do p=$$(command -v $$v) && $$p -c 'import sys, venv; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-LOCAL := NOVA_AUTH=open NOVA_PROVIDERS=$${NOVA_PROVIDERS:-local} NOVA_LOG_FORMAT=$${NOVA_LOG_FORMAT:-console}
+LOCAL := NOVA_AUTH=$${NOVA_AUTH:-open} NOVA_PROVIDERS=$${NOVA_PROVIDERS:-local} NOVA_LOG_FORMAT=$${NOVA_LOG_FORMAT:-console}
 
 .PHONY: help run test bench check fix browser-tools clean
 

@@ -6,6 +6,13 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from workers.errors import ConfigurationError
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "nova_site.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ConfigurationError as error:
+        sys.exit(f"cannot start: {error.text}")
+    except KeyboardInterrupt:
+        sys.exit(130)

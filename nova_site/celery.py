@@ -63,6 +63,7 @@ def _set_up_logging(**_: Any) -> None:
 @signals.worker_init.connect  # type: ignore[untyped-decorator,unused-ignore]
 def _start_parent(sender: Any, **_: Any) -> None:
     """Runs in the worker's first process, before it takes tasks; a wrong pool ends it with one line."""
+    _set_up_logging()  # Celery's own moment for it comes later
     queues = frozenset(sender.app.amqp.queues.consume_from)
     try:
         load_object("workers.startup.start_parent")(queues, worker_settings(environment()))

@@ -12,6 +12,8 @@ _QUIET = (
     "botocore",
     "celery.app.trace",
     "celery.redirected",
+    "celery.worker.consumer.connection",
+    "celery.worker.pidbox",
     "celery.worker.strategy",
     "daphne",
     "twisted",
@@ -19,13 +21,17 @@ _QUIET = (
     "websockets",
 )
 
-_SHARED: list[Any] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_logger_name,
-    structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.StackInfoRenderer(),
-]
+
+def _shared(log_format: LogFormat) -> list[Any]:
+    """A person at a console reads the clock on the wall, a machine reads UTC."""
+    is_console = log_format == "console"
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_console else "iso", utc=not is_console),
+        structlog.processors.StackInfoRenderer(),
+    ]
 
 
 def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
@@ -41,7 +47,7 @@ def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
         "formatters": {
             "event": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": _SHARED,
+                "foreign_pre_chain": _shared(log_format),
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     *exception_formatter,
@@ -51,7 +57,8 @@ def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "event"}},
         "root": {"handlers": ["stderr"], "level": level},
-        "loggers": {name: {"level": "WARNING"} for name in _QUIET},
+        # A refused request is the caller's affair; it has its answer.
+        "loggers": {"django.request": {"level": "ERROR"}, **{name: {"level": "WARNING"} for name in _QUIET}},
     }
 
 
@@ -59,7 +66,7 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
     """Set up both the standard library's logging and structlog; called once by each process's start."""
     logging.config.dictConfig(logging_config(log_format, level))
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_shared(log_format), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

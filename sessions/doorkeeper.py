@@ -55,11 +55,14 @@ class Doorkeeper:
         older = self._sessions.add(session)
         if older is not None:
             self.close(older, SUPERSEDED, "superseded by a newer socket of the same channel")
+        try:
+            # `start` may be called while this socket is being opened: its announcement comes too early for it then.
+            row = row or await database_sync_to_async(lifecycle.find_started)(channel_name)
+        except BaseException:
+            self.close(session)
+            raise
         if row is not None:
             self._wake_with(session, row)
-        elif (started := await database_sync_to_async(lifecycle.find_started)(channel_name)) is not None:
-            # `start` was called while this socket was being opened: its announcement came too early for it.
-            self._wake_with(session, started)
         logger.info("socket_opened", channel_name=channel_name, session_id=session.session_id)
         return session
 

@@ -55,7 +55,7 @@ class TaskBorder:
             logger.info("task_cancelled", stage=stage, session_id=address.session_id, reply_id=address.reply_id)
         except NovaError as error:
             self._report(stage, address, sentence_index, error)
-        except Exception as error:
+        except Exception as error:  # process border: no task may end silently
             logger.exception("task_crashed", stage=stage, session_id=address.session_id, reply_id=address.reply_id)
             fault = NovaError(f"something went wrong while making this {stage}", code="internal", retriable=True)
             self._report(stage, address, sentence_index, fault, type(error).__name__)

@@ -1,16 +1,16 @@
 """One reply from request to last sound: asks workers, orders and paces what they make, and can be cut off at any time."""
 
-import json
 from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 
 from sessions.live import facts
-from sessions.live.items import Content, FunctionCallItem, FunctionOutputItem, Item, MessageItem
+from sessions.live.items import Content, Item, MessageItem
 from sessions.live.pacing import PlayOut
 from sessions.live.reply_delays import ReplyDelays
 from sessions.live.reply_plan import ReplyPlan
+from sessions.live.reply_tools import ToolCalls
 from sessions.live.spoken_text import SpokenSentence, SpokenText
 from sessions.live.task_watch import TaskWatch
 from sessions.live.work_desk import WorkDesk
@@ -69,10 +69,10 @@ class Reply:
         self._host = host
         self._watch = TaskWatch()
         self._attempt = 0
-        self._work_ids: dict[str, int] = {}
+        self._used_ids: set[str] = set()
+        self._current_ids: dict[int, str] = {}
         self._written: ReplyWritten | None = None
-        self._calls: dict[str, FunctionCallItem] = {}
-        self._client_items: list[Item] = []
+        self._tools = ToolCalls(plan.reply_id, host)
         self._has_item = False
         self._is_waiting_to_send = False
 
@@ -97,8 +97,9 @@ class Reply:
     def heard_text(self) -> str:
         return self.spoken.heard_text(self.heard_ms) if self.plan.is_audio else self.spoken.text.strip()
 
-    def owns(self, work_id: str) -> bool:
-        return work_id in self._work_ids
+    def owns(self, entry: OutputEntry) -> bool:
+        """Only the newest attempt of each task counts: a late entry of one given up is nobody's."""
+        return self._current_ids.get(_task_of(entry)) == entry.reply_id
 
     def interrupt(self, reason: str) -> None:
         """Stop at once: nothing more is sent, the workers are told, the reply ends as cancelled if it had not ended."""
@@ -114,13 +115,13 @@ class Reply:
 
     def _call_off(self) -> None:
         address = self._address(self.reply_id)
-        for work_id in self._work_ids:
+        for work_id in sorted(self._used_ids):
             self._desk.interrupt(InterruptEntry(address.session_id, address.generation, work_id))
 
     # --- what workers say -------------------------------------------------------------------------------------------
 
     def take(self, entry: OutputEntry) -> None:
-        """One entry of this reply's tasks, in stream order; those of an attempt that was given up are not shown here."""
+        """One entry that this reply owns, in stream order."""
         if self.is_over:
             return
         match entry:
@@ -134,10 +135,9 @@ class Reply:
                 self._speech_finished(entry)
             case ReplyWritten():
                 self._reply_written(entry)
-            case ToolCalled():
-                self._tool_called(entry)
-            case ToolReturned():
-                self._tool_returned(entry)
+            case ToolCalled() | ToolReturned():
+                self._watch.sign(REPLY_TASK, self._host.now_ms())
+                self._tools.take(entry)
             case WorkFailed():
                 self._work_failed(entry)
         self._advance()
@@ -186,32 +186,6 @@ class Reply:
         if sentence is not None and not sentence.is_made:
             self.delays.voice_first_byte_ms = self.delays.voice_first_byte_ms or entry.first_byte_ms
             sentence.finish(self.plan.output_rate_hz)
-
-    def _tool_called(self, entry: ToolCalled) -> None:
-        self._watch.sign(REPLY_TASK, self._host.now_ms())
-        call = FunctionCallItem(
-            f"item_{entry.tool_use_id}",
-            entry.tool_use_id,
-            entry.name,
-            json.dumps(entry.arguments, ensure_ascii=False),
-        )
-        if entry.runs_at == "worker":
-            self._calls[entry.tool_use_id] = call
-            return
-        previous = self._host.keep_item(call)
-        index = len(self._client_items) + 1
-        self._client_items.append(call)
-        self._host.deliver(facts.ReplyItemStarted(self.reply_id, index, call, previous, is_audio=False))
-        self._host.deliver(facts.ReplyItemFinished(self.reply_id, index, call, is_audio=False))
-
-    def _tool_returned(self, entry: ToolReturned) -> None:
-        """A finished call goes into the history at once, with its result: it must never run again."""
-        self._watch.sign(REPLY_TASK, self._host.now_ms())
-        call = self._calls.pop(entry.tool_use_id, None)
-        if call is not None:
-            self._host.keep_item(call)
-            output_id = f"{call.item_id}_output"
-            self._host.keep_item(FunctionOutputItem(output_id, call.call_id, entry.content))
 
     # --- faults -----------------------------------------------------------------------------------------------------
 
@@ -265,17 +239,20 @@ class Reply:
         plan = self.plan
         return Address(plan.session_id, plan.generation, work_id, self._desk.output_stream)
 
-    def _work_id(self, attempt: int, sentence: SpokenSentence | None = None) -> str:
-        """Each attempt has its own id, so that a late entry of one given up cannot be taken for the new one's."""
-        work_id = f"{self.reply_id}.{attempt}"
-        if sentence is not None and sentence.attempt:
-            work_id += f".{sentence.index}.{sentence.attempt}"
-        self._work_ids[work_id] = attempt
-        return work_id
+    def _begin_task(self, sentence: SpokenSentence | None = None) -> Address:
+        """Each attempt has its own id on the streams, so that cancelling one does not cancel the next."""
+        index, attempt = REPLY_TASK, self._attempt
+        work_id = f"{self.reply_id}.{self._attempt}"
+        if sentence is not None:
+            index, attempt = sentence.index, sentence.attempt
+            work_id += f".{index}.{attempt}" if attempt else ""
+        self._used_ids.add(work_id)
+        self._current_ids[index] = work_id
+        self._watch.begin(index, self._host.now_ms(), attempt)
+        return self._address(work_id)
 
     def _ask_for_reply(self) -> None:
-        request = self.plan.request(self._address(self._work_id(self._attempt)))
-        self._watch.begin(REPLY_TASK, self._host.now_ms(), self._attempt)
+        request = self.plan.request(self._begin_task())
         self._desk.request_reply(request, self.plan.words, lambda error: self._publish_failed(REPLY_TASK, error))
 
     def _publish_failed(self, sentence_index: int, error: NovaError) -> None:
@@ -289,9 +266,7 @@ class Reply:
             sentence.is_requested = True
             index = sentence.index
             self.delays.speech_asked_ms = self.delays.speech_asked_ms or now_ms
-            self._watch.begin(index, now_ms, sentence.attempt)
-            address = self._address(self._work_id(self._attempt, sentence))
-            request = SpeechRequest(address, index, sentence.text, self.plan.voice)
+            request = SpeechRequest(self._begin_task(sentence), index, sentence.text, self.plan.voice)
             self._desk.request_speech(request, lambda error, i=index: self._publish_failed(i, error))  # type: ignore[misc]
 
     def _say_fixed_text(self, text: str) -> None:
@@ -389,10 +364,17 @@ class Reply:
         ended = facts.ReplyEnded(
             self.reply_id,
             status,
-            (*items, *self._client_items),
+            (*items, *self._tools.client_items),
             reason,
             error_text,
             usage,
             self.plan.metadata,
         )
         self._host.reply_finished(self, ended)
+
+
+def _task_of(entry: OutputEntry) -> int:
+    """The sentence whose speech an entry is about, or the reply's own task."""
+    if isinstance(entry, SpeechMade | SpeechFinished | TaskBeat | WorkFailed):
+        return entry.sentence_index
+    return REPLY_TASK

@@ -97,7 +97,7 @@ class Replying:
 
     def take(self, entry: OutputEntry) -> None:
         reply = self._current
-        if reply is not None and reply.owns(entry.reply_id):
+        if reply is not None and reply.owns(entry):
             was_thinking = self.is_thinking
             reply.take(entry)
             if was_thinking != self.is_thinking:

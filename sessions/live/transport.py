@@ -85,7 +85,7 @@ class Conversation(Protocol):
     def is_started(self) -> bool: ...
 
     def hear(self, pcm: bytes) -> None:
-        """Audio at `config.input_rate_hz`, 16-bit mono, any number of whole or split samples, up to 60 s queued.
+        """Audio in `config.input_format` (16-bit mono PCM at `config.input_rate_hz`, or G.711), up to 60 s queued.
 
         Raises BadInputError(code="audio_overrun") when more than 60 s wait.
         """

@@ -17,10 +17,13 @@ DEATHS_ALLOWED = 4
 DEATHS_WINDOW_SECONDS = 60.0
 STOP_SECONDS = 10.0
 READY_SECONDS = 90.0
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.1
 LAST_LINES = 12
+LAST_LINES_WAIT_SECONDS = 1.0
 
 _PR_SET_PDEATHSIG = 1
+# Loaded here because nothing may be imported between fork and exec: another thread could hold the import lock.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class GivenUpError(NovaError):
@@ -31,12 +34,17 @@ class GivenUpError(NovaError):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`ready_line`: the process is ready when a line of its output holds this."""
+    """`ready_line`: the process is ready when a line of its output holds this. `outlives`: the others end before it.
+
+    `is_shown`: its lines are passed on; else only the last of them is, when it keeps dying.
+    """
 
     name: str
     command: list[str]
     environment: dict[str, str]
     ready_line: str
+    outlives: bool = False
+    is_shown: bool = True
 
 
 @dataclass(slots=True)
@@ -45,38 +53,43 @@ class _Child:
     process: "subprocess.Popen[str]"
     ready: threading.Event = field(default_factory=threading.Event)
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    reader: threading.Thread | None = None
 
 
 def _end_with_parent() -> None:
     """In the child: the kernel ends it when its parent dies, however that happens (Linux only; elsewhere no effect)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Supervisor:
-    """Used by one thread; `say` prints a line for the person in front of it."""
+    """Used by one thread; `say` prints a line of the named process for the person in front of it, from any thread."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str, str], None]) -> None:
         self._say = say
         self._children: dict[str, _Child] = {}
         self._deaths: dict[str, deque[float]] = {}
 
     def start(self, program: Program) -> None:
-        """Start and return at once."""
-        process = subprocess.Popen(
-            program.command,
-            env=program.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            preexec_fn=_end_with_parent,
-        )
+        """Start and return at once. Raises GivenUpError when there is no such program."""
+        try:
+            process = subprocess.Popen(
+                program.command,
+                env=program.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+        except OSError as error:
+            raise GivenUpError(f"{program.name} cannot be started: {error}") from error
         child = _Child(program, process)
         self._children[program.name] = child
-        threading.Thread(target=self._forward, args=(child,), name=program.name, daemon=True).start()
+        child.reader = threading.Thread(target=self._forward, args=(child,), name=program.name, daemon=True)
+        child.reader.start()
 
     def wait_until_ready(self) -> None:
         """Raises GivenUpError; a process that dies meanwhile is started again as later."""
@@ -92,23 +105,35 @@ class Supervisor:
         for child in list(self._children.values()):
             code = child.process.poll()
             if code is not None:
+                _signal_group(child.process.pid, signal.SIGKILL)
                 self._count_death(child, code)
-                self._say(f"{child.program.name} ended with code {code}; it is started again")
+                self._say(child.program.name, f"{_how_it_ended(code)}; it is started again")
                 self.start(child.program)
 
     def stop(self) -> None:
-        """End every process that was started, the last first; what does not go in 10 s is killed."""
-        children = [child for child in reversed(self._children.values()) if child.process.poll() is None]
+        """End every process that was started; one that does not go in 10 s, or at a second Ctrl-C, is killed."""
+        try:
+            for outlives in (False, True):
+                self._stop_gently([child for child in self._children.values() if child.program.outlives is outlives])
+        except KeyboardInterrupt:
+            self._say("", "killing what is left ...")
+        finally:
+            for child in self._children.values():
+                _signal_group(child.process.pid, signal.SIGKILL)
+                child.process.wait()
+            self._children.clear()
+
+    def _stop_gently(self, children: list[_Child]) -> None:
         for child in children:
-            _signal_group(child.process.pid, signal.SIGTERM)
+            if child.process.poll() is None:
+                child.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         for child in children:
             try:
                 child.process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
+                self._say(child.program.name, f"has not ended within {STOP_SECONDS:.0f} s; it is killed")
                 _signal_group(child.process.pid, signal.SIGKILL)
-                child.process.wait()
-        self._children.clear()
 
     def _count_death(self, child: _Child, code: int) -> None:
         name = child.program.name
@@ -118,20 +143,31 @@ class Supervisor:
         while deaths[0] < now - DEATHS_WINDOW_SECONDS:
             deaths.popleft()
         if len(deaths) > DEATHS_ALLOWED:
-            last = next((line for line in reversed(child.last_lines) if line.strip()), "it said nothing")
-            raise GivenUpError(f"{name} keeps ending (code {code}); its last line: {last}")
+            raise GivenUpError(f"{name} keeps dying ({_how_it_ended(code)}); its last line: {_last_line(child)}")
 
     def _forward(self, child: _Child) -> None:
         assert child.process.stdout is not None
         for line in child.process.stdout:
-            text = line.rstrip("\n")
+            text = line.rstrip()
             child.last_lines.append(text)
             if child.program.ready_line in text:
                 child.ready.set()
-            self._say(f"[{child.program.name}] {text}")
+            if text and child.program.is_shown:
+                self._say(child.program.name, text)
+
+
+def _last_line(child: _Child) -> str:
+    if child.reader is not None:
+        child.reader.join(LAST_LINES_WAIT_SECONDS)
+    return next((line.strip() for line in reversed(child.last_lines) if line.strip()), "it said nothing")
+
+
+def _how_it_ended(code: int) -> str:
+    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
 def _signal_group(pid: int, number: int) -> None:
+    """The child and what it has started itself, which may live on after it."""
     try:
         os.killpg(pid, number)
     except ProcessLookupError:

@@ -60,7 +60,7 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
         except NovaError as error:
             self.failure = error.text
             self.stop()
-        except Exception as error:
+        except Exception as error:  # process border: the server must not serve half started
             logger.exception("web_process_failed")
             self.failure = str(error)
             self.stop()

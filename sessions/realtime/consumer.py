@@ -1,10 +1,12 @@
 """The websocket at /v1/realtime: lets a client in, takes its messages within its budget, and lets it go."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
 import structlog
+from asgiref.sync import sync_to_async
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 
@@ -26,6 +28,7 @@ from sessions.realtime.limits import CloseCode
 from sessions.realtime.outbox import Outbox, Send
 from sessions.realtime.refusals import refuse_by_close, refuse_by_status
 from sessions.realtime.socket_transport import SocketTransport
+from sessions.rtc_tokens.session_wishes import read_wishes
 from workers.errors import BadInputError, NovaError, PictureRejectedError
 
 log = structlog.get_logger(__name__)
@@ -100,7 +103,19 @@ class RealtimeConsumer(AsyncConsumer):
         self._outbox.start()
         speaks_nova = handshake.subprotocol in ("nova.binary", "nova.json")
         outbound = transport.begin(conversation, speaks_nova=speaks_nova)
-        self._inbound = Inbound(conversation, outbound)
+        inbound = Inbound(conversation, outbound)
+        if visitor.wishes_id:
+            await self._apply_wishes(inbound, visitor.wishes_id)
+        self._inbound = inbound
+
+    async def _apply_wishes(self, inbound: Inbound, wishes_id: str) -> None:
+        """The session settings that came with client_secrets, as if the client's first message had brought them."""
+        try:
+            wishes = await sync_to_async(read_wishes, thread_sensitive=False)(wishes_id)
+            if wishes is not None:
+                inbound.take(client.parse_text(json.dumps({"type": "session.update", "session": wishes})))
+        except NovaError as error:
+            self._refuse(error, None, "session.update")
 
     async def _not_opened(self, handshake: Handshake, error: NovaError | TimeoutError) -> None:
         if isinstance(error, TimeoutError):
@@ -155,7 +170,7 @@ class RealtimeConsumer(AsyncConsumer):
                 self._close(CloseCode.TOO_FAST, error.code, error.text)
             elif self._is_news(event, error.code, now_seconds):
                 self._refuse(error, event.event_id, event.type)
-        except Exception:
+        except Exception:  # process border: one event that fails must not end a conversation
             log.exception("event_failed", event_type=event.type)
             self._refuse(NovaError("this event failed here"), event.event_id, event.type)
 

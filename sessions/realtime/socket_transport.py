@@ -53,7 +53,7 @@ class SocketTransport:
     def _tell(self, outbound: Outbound, fact: Fact) -> None:
         try:
             outbound.tell(fact)
-        except Exception:
+        except Exception:  # process border: one event that cannot be told must not end a conversation
             log.exception("fact_not_told", fact=type(fact).__name__)
 
     def end(self, code: int, reason: str) -> None:

@@ -7,7 +7,6 @@ from typing import Any, cast
 import redis
 
 from sessions.redis_clients import control_client
-from sessions.rtc_tokens.socket_ticket import Ticket
 from workers.errors import StreamsUnavailableError
 
 
@@ -25,12 +24,12 @@ def keep_wishes(session: dict[str, Any], life_seconds: int) -> str:
     return wishes_id
 
 
-def read_wishes(ticket: Ticket) -> dict[str, Any] | None:
+def read_wishes(wishes_id: str) -> dict[str, Any] | None:
     """The `session` object to apply as a session.update right after the socket is open, if there is one."""
-    if not ticket.wishes_id:
+    if not wishes_id:
         return None
     try:
-        kept = control_client().get(_key(ticket.wishes_id))
+        kept = control_client().get(_key(wishes_id))
     except redis.RedisError as error:
         raise StreamsUnavailableError("Redis cannot be reached; try again in a moment") from error
     return None if kept is None else cast(dict[str, Any], json.loads(cast(bytes, kept)))

@@ -20,7 +20,9 @@ from workers.errors import ProviderError, ProviderRefusedError, ProviderTimeoutE
 
 _log = structlog.get_logger(__name__)
 
-_START_LIMIT_SECONDS: Final = 5.0
+_PACKAGE_ROOT: Final = str(Path(sessions.__file__).resolve().parents[1])
+_OPEN_LIMIT_SECONDS: Final = 5.0
+_START_LIMIT_SECONDS: Final = 30.0
 _SEND_LIMIT_SECONDS: Final = 5.0
 _END_LIMIT_SECONDS: Final = 2.0
 _MAX_WAITING_TRANSCRIPTS: Final = 256
@@ -31,8 +33,7 @@ class LocalRecogniser:
 
     def __init__(self, settings: WebSettings, *, grammar: str | None = None) -> None:
         self._grammar = grammar
-        self._child: _Child | None = None
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[_Child] | None = None
         self._last_stream_id = 0
 
     async def open(self, options: ListeningOptions) -> "LocalStream":
@@ -49,19 +50,24 @@ class LocalRecogniser:
         return stream
 
     async def close(self) -> None:
-        async with self._starting:
-            child, self._child = self._child, None
-        if child is not None:
-            await child.end()
+        starting, self._starting = self._starting, None
+        if starting is None:
+            return
+        with contextlib.suppress(ProviderError):
+            await (await starting).end()
 
     async def _running_child(self) -> "_Child":
-        async with self._starting:
-            if self._child is not None and not self._child.is_dead:
-                return self._child
-            if self._child is not None:
-                _log.warning("recogniser_restarted", exit_code=self._child.exit_code)
-            self._child = await _start_child(self._grammar)
-            return self._child
+        """One start for all who wait; it goes on when a caller gives up, so that the next one finds it ready."""
+        if self._starting is not None and _is_lost(self._starting):
+            _log.warning("recogniser_restarted")
+            self._starting = None
+        if self._starting is None:
+            self._starting = asyncio.create_task(_start_child(self._grammar))
+        try:
+            async with asyncio.timeout(_OPEN_LIMIT_SECONDS):
+                return await asyncio.shield(self._starting)
+        except TimeoutError as error:
+            raise ProviderTimeoutError("the local recogniser is still loading its model") from error
 
 
 class LocalStream:
@@ -141,10 +147,6 @@ class _Child:
     def is_dead(self) -> bool:
         return self._is_lost or self._process.returncode is not None
 
-    @property
-    def exit_code(self) -> int | None:
-        return self._process.returncode
-
     def add(self, stream_id: int, stream: LocalStream) -> None:
         self._streams[stream_id] = stream
 
@@ -219,8 +221,7 @@ class _Child:
 
 
 async def _start_child(grammar: str | None) -> _Child:
-    package_root = str(Path(sessions.__file__).resolve().parents[1])
-    search_path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
+    search_path = os.pathsep.join(filter(None, (_PACKAGE_ROOT, os.environ.get("PYTHONPATH"))))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -235,11 +236,17 @@ async def _start_child(grammar: str | None) -> _Child:
             await child.prepare(grammar)
     except TimeoutError as error:
         await child.end()
-        raise ProviderTimeoutError("the local recogniser did not start within 5 s") from error
+        raise ProviderTimeoutError("the local recogniser did not start in time") from error
     except BaseException:
         await child.end()
         raise
     return child
+
+
+def _is_lost(starting: asyncio.Task[_Child]) -> bool:
+    if not starting.done():
+        return False
+    return starting.cancelled() or starting.exception() is not None or starting.result().is_dead
 
 
 def _transcript(frame: Frame) -> Transcript:

@@ -11,6 +11,8 @@ from .stub_server import StubServer
 from .stub_socket import StubSocket
 
 WAIT_LIMIT_MS = 10_000
+# Speech that nobody stops is still playing when a wait for silence gives up.
+LONGER_THAN_ANY_WAIT_SECONDS = 14.0
 
 
 class ClientPage:
@@ -82,9 +84,7 @@ def place_of(response_id: str, item_id: str) -> dict[str, Any]:
     return {"response_id": response_id, "item_id": item_id, "output_index": 0, "content_index": 0}
 
 
-def send_speech(
-    socket: StubSocket, seconds: float, response_id: str = "resp_1", item_id: str = "item_a1"
-) -> None:
+def send_speech(socket: StubSocket, seconds: float, response_id: str = "resp_1", item_id: str = "item_a1") -> None:
     """In pieces of 100 ms, as the real server does."""
     sound = speech(seconds)
     piece_bytes = 4800

@@ -15,9 +15,7 @@ HALF_SCALE = 16_384
 
 def tone(seconds: float, frequency_hz: float, rate_hz: int) -> NDArray[np.int16]:
     times = np.arange(int(seconds * rate_hz)) / rate_hz
-    wave_form: NDArray[np.int16] = np.rint(HALF_SCALE * np.sin(2 * np.pi * frequency_hz * times)).astype(
-        "<i2"
-    )
+    wave_form: NDArray[np.int16] = np.rint(HALF_SCALE * np.sin(2 * np.pi * frequency_hz * times)).astype("<i2")
     return wave_form
 
 

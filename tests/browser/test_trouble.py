@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from .client_page import ClientPage, begin_reply, send_speech
+from .client_page import LONGER_THAN_ANY_WAIT_SECONDS, ClientPage, begin_reply, send_speech
 
 
 def break_microphone(client: ClientPage, error_name: str) -> None:
@@ -118,7 +118,7 @@ def test_a_lost_line_comes_back_by_itself_with_the_same_ticket(client: ClientPag
 def test_a_lost_line_silences_the_reply_it_carried(client: ClientPage) -> None:
     socket = client.connect()
     begin_reply(socket)
-    send_speech(socket, 5.0)
+    send_speech(socket, LONGER_THAN_ANY_WAIT_SECONDS)
     client.wait_sound()
     socket.abort()
     client.wait_silence()

@@ -393,7 +393,7 @@ class EndlessLink:
 
     async def transcripts(self) -> AsyncIterator[Transcript]:
         await self._closed.wait()
-        for transcript in ():
+        for transcript in list[Transcript]():
             yield transcript
 
     async def close(self) -> None:

@@ -5,10 +5,12 @@ import time
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from sessions import lifecycle
 from sessions.models import Session
 from sessions.rtc_tokens.access_token2 import verify_token
 from sessions.rtc_tokens.socket_ticket import read_ticket
@@ -242,6 +244,19 @@ def test_an_unreachable_redis_is_503_and_says_when_to_come_back(site: Site, conf
     response = site.post_raw("/v1/api/generate", b"{}")
     assert (response.status_code, response.json()["code"]) == (503, "10503")
     assert int(response["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(("error", "status", "code"), [(OperationalError, 503, "10503"), (KeyError, 500, "10500")])
+def test_a_fault_of_ours_is_typed_and_says_nothing_of_its_cause(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: type[Exception], status: int, code: str
+) -> None:
+    def fail(owner: str) -> list[Session]:
+        raise error("password=hunter2")
+
+    monkeypatch.setattr(lifecycle, "list_started", fail)
+    response = site.client.get("/v1/api/list")
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert "hunter2" not in response.content.decode()
 
 
 def test_the_graphs_are_listed_with_their_languages(site: Site) -> None:

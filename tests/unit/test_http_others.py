@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from openai.types.realtime import ClientSecretCreateResponse
 
 from sessions.http import health
@@ -104,7 +105,7 @@ def test_a_client_secret_has_openais_shape(site: Site) -> None:
     ticket = read_ticket(parsed.value)
     assert (ticket.expires_at, ticket.starts_itself) == (parsed.expires_at, True)
     assert ticket.channel == body["session"]["id"]
-    assert read_wishes(ticket) == wishes
+    assert read_wishes(ticket.wishes_id) == wishes
 
 
 def test_a_client_secret_may_live_shorter_but_not_longer_than_ten_minutes(site: Site) -> None:
@@ -166,6 +167,16 @@ def test_readiness_is_asked_again_after_a_second(
     configure(redis_url=redis_url)
     now_seconds += health.CACHED_SECONDS
     assert readiness.reason() is None
+
+
+def test_without_a_database_a_process_is_not_ready(
+    readiness: Readiness, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Readiness) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(Readiness, "_check_database", fail)
+    assert readiness.reason() == "database"
 
 
 def test_a_database_that_was_not_migrated_is_not_ready(

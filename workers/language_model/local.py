@@ -19,7 +19,7 @@ from workers.language_model.contract import (
 from workers.language_model.local_rules import choose_answer
 from workers.settings import WorkerSettings
 
-_WORD: Final = re.compile(r"\s*[\u3400-\u9fff，。！？；：“”]{1,2}|\s*[^\s\u3400-\u9fff]+|\s+")
+_WORD: Final = re.compile(r"\s*[\u3400-\u9fff，。！？；：“”]{1,2}|\s*[^\s\u3400-\u9fff，。！？；：“”]+|\s+")
 _WIDE: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _WORD_SECONDS: Final = 0.008
 _PICTURE_TOKENS: Final = 1_000

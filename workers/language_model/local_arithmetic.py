@@ -5,27 +5,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-_UNITS: Final = {
-    word: number
-    for number, word in enumerate(
-        (
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-        )
-        + ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
-    )
-} | {"oh": 0, "a": 1}
+_SMALL: Final = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
+    *("twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_UNITS: Final = {word: number for number, word in enumerate(_SMALL)} | {"oh": 0, "a": 1}
 _TENS: Final = {
     word: 10 * (number + 2)
     for number, word in enumerate(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"))
@@ -61,7 +45,7 @@ class Sum:
 
 def find_sum(text: str) -> Sum | None:
     """The first sum of at least two numbers, or None."""
-    tokens = [token for token in _TOKEN.findall(text.lower()) if token != "by"]
+    tokens = [word for word in _TOKEN.findall(text.lower()) if word not in ("by",)]
     operands: list[Fraction] = []
     operators: list[str] = []
     at = 0

@@ -26,33 +26,31 @@ TIME: Final = re.compile(
 )
 PICTURE: Final = re.compile(
     _english(
-        "what do you see|what can you see|can you see|do you see|see me|look at|looking at|picture|image|photo"
-        "|camera|screen|describe|what colou?rs?|in front of me"
+        "what do you see|what can you see|can you see|do you see|see me|look at|looking at|picture|image"
+        "|photo|camera|screen|describe|what colou?rs?|in front of me"
     )
     + "|看到|看见|看得见|图片|照片|画面|摄像头|屏幕|颜色"
 )
 
 WHO: Final = Phrase(
     re.compile(
-        _english(
-            "who are you|what are you|your name|are you nova|are you real|are you human|are you a (?:robot|person)"
-        )
+        _english("who are you|what are you|your name|are you (?:nova|real|human|a robot|a person)")
         + "|你是谁|你叫什么|你的名字|你是什么|你是诺娃吗|你是真人"
     ),
-    "I am the local stand-in, a small program with a few rules. I am not Nova: the real model answers here when "
-    "the system runs with Amazon Bedrock.",
+    "I am the local stand-in, a small program with a few rules. I am not Nova: the real model answers here "
+    "when the system runs with Amazon Bedrock.",
     "我是本机的替身，一个只有几条规则的小程序，不是诺娃。系统接上亚马逊的服务以后，才由真正的模型来回答。",
 )
 PHRASES: Final[tuple[Phrase, ...]] = (
     WHO,
     Phrase(
         re.compile(_english("help|what can you do|what do you do|what can i ask") + "|你会什么|能做什么|帮助|帮帮我"),
-        "I am only a stand-in. I can tell the time, work out a sum, describe the colours of a picture, count, "
-        "tell a story, and say back what I understood.",
+        "I am only a stand-in. I can tell the time, work out a sum, describe the colours of a picture, "
+        "count, tell a story, and say back what I understood.",
         "我只是一个替身。我会报时间，会做算术，能说出图片的颜色，会数数，会讲故事，也能把听到的话重复一遍。",
     ),
     Phrase(
-        re.compile(_english("how are you|how do you do|how's it going") + "|你好吗|怎么样"),
+        re.compile(_english("how are you|how do you do|how's it going") + "|你好吗|你怎么样|最近怎么样"),
         "I am fine, thank you, as fine as a stand-in can be. What can I do for you?",
         "我很好，谢谢。我只是一个替身，有什么可以帮你的吗？",
     ),
@@ -76,10 +74,11 @@ PHRASES: Final[tuple[Phrase, ...]] = (
 )
 
 CITY_ZONES: Final = {
-    "london": "Europe/London", "paris": "Europe/Paris", "berlin": "Europe/Berlin", "new york": "America/New_York",
-    "seattle": "America/Los_Angeles", "los angeles": "America/Los_Angeles", "chicago": "America/Chicago",
-    "tokyo": "Asia/Tokyo", "beijing": "Asia/Shanghai", "shanghai": "Asia/Shanghai", "china": "Asia/Shanghai",
-    "singapore": "Asia/Singapore", "sydney": "Australia/Sydney", "delhi": "Asia/Kolkata", "mumbai": "Asia/Kolkata",
+    "london": "Europe/London", "paris": "Europe/Paris", "berlin": "Europe/Berlin",
+    "new york": "America/New_York", "seattle": "America/Los_Angeles", "los angeles": "America/Los_Angeles",
+    "chicago": "America/Chicago", "tokyo": "Asia/Tokyo", "beijing": "Asia/Shanghai",
+    "shanghai": "Asia/Shanghai", "china": "Asia/Shanghai", "singapore": "Asia/Singapore",
+    "sydney": "Australia/Sydney", "delhi": "Asia/Kolkata", "mumbai": "Asia/Kolkata",
     "北京": "Asia/Shanghai", "上海": "Asia/Shanghai", "伦敦": "Europe/London", "巴黎": "Europe/Paris",
     "东京": "Asia/Tokyo", "纽约": "America/New_York", "新加坡": "Asia/Singapore", "悉尼": "Australia/Sydney",
 }  # fmt: skip

@@ -26,6 +26,12 @@ _LONGEST_ECHO: Final = 300
 _SUBJECT: Final = re.compile(r"\b(?:in|for|about|of|at)\s+(?:the\s+)?([^,.?!]+)", re.IGNORECASE)
 
 
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Heard:
     text: str
@@ -158,23 +164,11 @@ def _tell_time(heard: _Heard, content: str) -> str:
     except (ValueError, KeyError, TypeError, AttributeError):
         return heard.say(f"The clock says: {content[:_LONGEST_ECHO]}", f"时钟显示：{content[:_LONGEST_ECHO]}")
     place = zone.partition("/")[2].replace("_", " ")
-    weekday_zh = phrases.WEEKDAYS_ZH.get(weekday, "")
     return heard.say(
-        f"It is {clock}{f' in {place}' if place else ''}. Today is {weekday}, {day}.{month}.{year}.".replace(
-            f"{day}.{month}.{year}", _english_date(year, month, day)
-        ),
-        f"现在是{clock}，今天是{year}年{int(month)}月{int(day)}日，{weekday_zh}。",
+        f"It is {clock}{f' in {place}' if place else ''}. "
+        f"Today is {weekday}, {int(day)} {_MONTHS[int(month) - 1]} {year}.",
+        f"现在是{clock}，今天是{year}年{int(month)}月{int(day)}日，{phrases.WEEKDAYS_ZH.get(weekday, '')}。",
     )
-
-
-_MONTHS: Final = (
-    *("January", "February", "March", "April", "May", "June", "July"),
-    *("August", "September", "October", "November", "December"),
-)
-
-
-def _english_date(year: str, month: str, day: str) -> str:
-    return f"{int(day)} {_MONTHS[int(month) - 1]} {year}"
 
 
 def _tool_name(request: ModelRequest, tool_use_id: str) -> str:
@@ -210,7 +204,7 @@ def _tool_result(request: ModelRequest) -> ToolResultPart | None:
 
 
 def _heard(request: ModelRequest) -> _Heard:
-    """The user's newest words; the language is that of their script, or of the session when they have none."""
+    """The user's newest words; their script decides the language, or the session when they have none."""
     text = next(
         (
             part.text.strip()

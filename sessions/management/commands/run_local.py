@@ -13,86 +13,113 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from sessions.management.commands.serve import check_free
-from sessions.management.redis_server import find_redis_server, free_port, redis_command
+from sessions.management.redis_server import free_port, redis_command, wait_for_redis
 from sessions.management.supervisor import GivenUpError, Program, Supervisor
+from sessions.settings import WebSettings
 from workers.errors import ConfigurationError
 
-CELERY = ["-A", "nova_site", "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+LOOK_SECONDS = 0.2
+NAME_WIDTH = 7
+CELERY_OPTIONS = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+TALKING = ["--pool", "gevent", "--concurrency", "100", "--queues", "reply,speech", "-n", "talking@%h"]
+SEEING = ["--pool", "prefork", "--concurrency", "2", "--queues", "vision", "-n", "seeing@%h"]
+# Celery says this at every start as root, in eight lines; whoever runs a laptop's container as root has chosen to.
+ROOT_WARNING = "ignore:You're running the worker"
 
 
 class Command(BaseCommand):
     help = "Start Redis (unless REDIS_URL is set), migrate, start the web process and both workers; Ctrl-C ends all."
 
     def handle(self, *_: Any, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, _interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
         supervisor = Supervisor(self._say)
         try:
             self._start(supervisor)
             while True:
                 supervisor.revive()
-                time.sleep(0.2)
+                time.sleep(LOOK_SECONDS)
         except KeyboardInterrupt:
-            self.stdout.write("\nstopping ...")
+            self._say("", "\nstopping ...")
         except (GivenUpError, ConfigurationError) as error:
             raise CommandError(error.text) from error
         finally:
             supervisor.stop()
-        self.stdout.write("all processes have ended")
+        self._say("", "all processes have ended")
 
     def _start(self, supervisor: Supervisor) -> None:
+        """The workers need no database, so they start while the migrations run."""
         nova = settings.NOVA
         check_free(nova.host, nova.port)
-        environment = self._environment()
-        self._start_redis(supervisor, environment)
-        call_command("migrate", verbosity=0)
-        for program in _programs(environment):
+        folder = Path(settings.BASE_DIR) / ".run"
+        folder.mkdir(exist_ok=True)
+        environment = _environment(folder)
+        self._say("", "starting ...")
+        _start_redis(supervisor, environment, folder)
+        for program in _workers(environment):
             supervisor.start(program)
+        call_command("migrate", verbosity=0)
+        supervisor.start(_web(environment))
         supervisor.wait_until_ready()
-        providers = os.environ.get("NOVA_PROVIDERS", "aws")
-        self.stdout.write(self.style.SUCCESS(f"\nNova Realtime is ready ({providers} providers):"))
-        self.stdout.write(f"\n    http://{nova.host}:{nova.port}/\n\nCtrl-C ends it.\n")
+        self._say("", f"\nNova Realtime is ready ({_providers(nova)}). Ctrl-C ends it. Its page:\n")
+        self._say("", self.style.SUCCESS(f"    http://{_shown_host(nova.host)}:{nova.port}/\n"))
 
-    def _environment(self) -> dict[str, str]:
-        """The children's; the secret key is kept in .run, so that tickets and logins outlive a restart."""
-        environment = dict(os.environ)
-        if "DJANGO_SECRET_KEY" not in environment:
-            environment["DJANGO_SECRET_KEY"] = _kept_secret(Path(settings.BASE_DIR) / ".run" / "secret_key")
-        environment["PYTHONUNBUFFERED"] = "1"
-        # Celery refuses nothing but warns at length when root runs it; containers of a laptop do.
-        environment.setdefault("PYTHONWARNINGS", "ignore::celery.exceptions.SecurityWarning")
-        return environment
-
-    def _start_redis(self, supervisor: Supervisor, environment: dict[str, str]) -> None:
-        if os.environ.get("REDIS_URL"):
-            return
-        find_redis_server()
-        port = free_port()
-        command = redis_command(port, Path(settings.BASE_DIR) / ".run")
-        supervisor.start(Program("redis", command, environment, "Ready to accept connections"))
-        supervisor.wait_until_ready()
-        environment["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
-
-    def _say(self, line: str) -> None:
-        """Redis's own chatter is left out; everything else a process prints is shown."""
-        if not line.startswith("[redis]") or "#" in line:
-            self.stdout.write(line)
-            self.stdout.flush()
+    def _say(self, name: str, line: str) -> None:
+        """Called from several threads: one write a line."""
+        self.stdout.write(f"{name:<{NAME_WIDTH}} | {line}" if name else line)
+        self.stdout.flush()
 
 
-def _programs(environment: dict[str, str]) -> list[Program]:
-    celery = str(Path(sys.executable).parent / "celery")
-    talking = ["--pool", "gevent", "--concurrency", "100", "--queues", "reply,speech", "-n", "talking@%h"]
-    seeing = ["--pool", "prefork", "--concurrency", "2", "--queues", "vision", "-n", "seeing@%h"]
+def _environment(folder: Path) -> dict[str, str]:
+    """The children's; the secret key is kept in .run, so that tickets and logins outlive a restart."""
+    environment = dict(os.environ)
+    if "DJANGO_SECRET_KEY" not in environment:
+        environment["DJANGO_SECRET_KEY"] = _kept_secret(folder / "secret_key")
+    environment["PYTHONUNBUFFERED"] = "1"
+    environment.setdefault("PYTHONWARNINGS", ROOT_WARNING)
+    return environment
+
+
+def _start_redis(supervisor: Supervisor, environment: dict[str, str], folder: Path) -> None:
+    """Ours on a free port, or the one of REDIS_URL, which has to answer."""
+    if environment.get("REDIS_URL"):
+        wait_for_redis(environment["REDIS_URL"])
+        return
+    port = free_port()
+    command = redis_command(port, folder)
+    supervisor.start(
+        Program("redis", command, environment, "Ready to accept connections", outlives=True, is_shown=False)
+    )
+    supervisor.wait_until_ready()
+    environment["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
+
+
+def _workers(environment: dict[str, str]) -> list[Program]:
+    celery = [str(Path(sys.executable).parent / "celery"), "--quiet", "-A", "nova_site", "worker", *CELERY_OPTIONS]
     return [
-        Program("talking", [celery, *CELERY, *talking], environment, "talking@"),
-        Program("seeing", [celery, *CELERY, *seeing], environment, "seeing@"),
-        Program("web", [sys.executable, "manage.py", "serve"], environment, "web_process_started"),
+        Program("talking", [*celery, *TALKING], environment, " ready."),
+        Program("seeing", [*celery, *SEEING], environment, " ready."),
     ]
+
+
+def _web(environment: dict[str, str]) -> Program:
+    manage = str(Path(settings.BASE_DIR) / "manage.py")
+    return Program("web", [sys.executable, manage, "serve"], environment, "web_process_started")
+
+
+def _providers(nova: WebSettings) -> str:
+    paths = (nova.speech_to_text, nova.language_model, nova.text_to_speech)
+    return ", ".join(path.rpartition(".")[2] for path in paths)
+
+
+def _shown_host(host: str) -> str:
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - recognised, not bound to
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _kept_secret(path: Path) -> str:
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(50))

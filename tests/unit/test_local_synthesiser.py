@@ -1,0 +1,74 @@
+"""The local mouth: espeak's voices behind Polly's names, without clipping and without a long lead."""
+
+import gc
+from collections.abc import Iterator
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.local_speech import SETTINGS
+from workers.errors import ProviderRefusedError
+from workers.text_to_speech.contract import SpeechChunk, VoiceOptions
+from workers.text_to_speech.local import LocalSynthesiser
+from workers.text_to_speech.local_voices import POLLY_VOICES, espeak_voice
+
+SENTENCES = {"en-US": "Hello there, my name is Nova.", "cmn-CN": "你好，我是诺娃。", "ja-JP": "こんにちは。"}
+
+
+def samples(text: str, voice: str, language: str) -> npt.NDArray[np.float64]:
+    chunks = LocalSynthesiser(SETTINGS).synthesize(text, VoiceOptions(voice, "neural", language))
+    return np.frombuffer(b"".join(chunk.pcm for chunk in chunks), "<i2").astype(float)
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+@pytest.mark.parametrize("voice", ["Ruth", "Matthew", "Zhiyu"])
+def test_speech_begins_within_20_ms_and_does_not_clip(voice: str, language: str) -> None:
+    heard = samples(SENTENCES[language], voice, language)
+    assert np.argmax(np.abs(heard) > 150) <= 0.020 * 22_050
+    assert 3_000 < np.abs(heard).max() < 32_000
+
+
+@pytest.mark.parametrize("voice", POLLY_VOICES)
+def test_every_polly_voice_has_a_voice_that_speaks(voice: str) -> None:
+    assert len(samples("12", voice, POLLY_VOICES[voice][0])) > 2_000
+
+
+@pytest.mark.parametrize(
+    ("voice", "language", "expected"),
+    [
+        ("Ruth", "en-US", "en-us+f3"),
+        ("Matthew", "en-US", "en-us"),
+        ("Amy", "en-US", "en-gb-x-rp+f3"),
+        ("Zhiyu", "cmn-CN", "cmn+f3"),
+        ("Zhiyu", "zh-CN", "cmn+f3"),
+        ("Matthew", "zh-CN", "cmn"),
+        ("nobody", "en-US", "en-us+f3"),
+        ("Matthew", "", "en-us"),
+        ("Ruth", "xx-XX", None),
+    ],
+)
+def test_the_language_chooses_the_accent_and_the_name_the_gender(
+    voice: str, language: str, expected: str | None
+) -> None:
+    assert espeak_voice(voice, language) == expected
+
+
+def test_a_language_without_a_voice_is_refused_in_plain_words() -> None:
+    with pytest.raises(ProviderRefusedError, match="no voice for the language xx-XX"):
+        samples("Hello.", "Ruth", "xx-XX")
+
+
+def test_a_long_text_is_spoken_part_by_part() -> None:
+    mouth = LocalSynthesiser(SETTINGS)
+    voice = VoiceOptions("Matthew", "neural", "en-US")
+    speech = cast(Iterator[SpeechChunk], mouth.synthesize("This is one more sentence to say. " * 50, voice))
+    assert len(next(speech).pcm) == 22_050 // 10 * 2
+
+
+def test_the_engine_outlives_the_synthesiser_that_made_it() -> None:
+    first = LocalSynthesiser(SETTINGS)
+    del first
+    gc.collect()
+    assert len(samples("Hello again.", "Ruth", "en-US")) > 5_000
