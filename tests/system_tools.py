@@ -21,6 +21,8 @@ class SystemTool:
     def is_present(self) -> bool:
         if self.package == "postgresql":
             return bool(postgres_folder())
+        if self.package == "flite":
+            return shutil.which("flite") is not None
         return chromium() is not None
 
 
@@ -35,7 +37,11 @@ def postgres_folder() -> str | None:
     return os.path.dirname(newest) if newest else None
 
 
-TOOLS = [SystemTool("chromium", "browser tests"), SystemTool("postgresql", "tests on PostgreSQL")]
+TOOLS = [
+    SystemTool("chromium", "browser tests"),
+    SystemTool("flite", "tests that speak to the local recogniser"),
+    SystemTool("postgresql", "tests on PostgreSQL"),
+]
 
 
 def may_install() -> bool:

@@ -30,11 +30,11 @@ class StreamResampler:
         self._half_sample = b""
 
     def process(self, pcm: bytes) -> bytes:
-        if self._converter is None:
-            return pcm
         pcm = self._half_sample + pcm
         whole_bytes = len(pcm) & ~1
         self._half_sample = pcm[whole_bytes:]
+        if self._converter is None:
+            return pcm[:whole_bytes]
         return self._converter.process(np.frombuffer(pcm[:whole_bytes], "<i2"), is_last=False).tobytes()
 
     def flush(self) -> bytes:

@@ -4,9 +4,11 @@ Decoding holds Python's lock for up to 100 ms, so it must never run in the web p
 standard input closes, which the parent's death does by itself.
 """
 
+import os
 import signal
 import sys
 import threading
+import traceback
 from collections import deque
 from typing import BinaryIO, Final
 
@@ -133,7 +135,11 @@ def main() -> None:
     output.write(Frame(FrameKind.READY).pack())
     output.flush()
     threading.Thread(target=desk.read, args=(source,), daemon=True).start()
-    desk.decode()
+    try:
+        desk.decode()
+    except Exception:  # noqa: BLE001 - the border of the process
+        traceback.print_exc()
+        os._exit(1)  # the reading thread sits in a read that an ordinary exit would wait for
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ import pytest
 from sessions.management.redis_server import free_port
 from tests.house import Process
 
-ANSWERED = "run_local"
-
 
 @contextmanager
 def run_local(folder: Path) -> Iterator[Process]:

@@ -39,6 +39,7 @@ async def test_a_frozen_worker_is_told_and_its_late_output_is_never_heard(house:
         thawed = await strike(client, lambda: None)
         answered = await ask_again(client)
         sounds = client.of("response.output_audio.delta", thawed.position)
+    print(f"told after {told_after_seconds:.2f} s, next turn completed {answered.at - thawed.at:.2f} s after the thaw")
     assert told_after_seconds <= EVENT_SECONDS
     assert {sound.event.response_id for sound in sounds} == {answered.event.response.id}
     assert spoken(answered.event) == ANSWER

@@ -34,7 +34,9 @@ async def test_a_worker_killed_in_mid_answer_is_told_and_the_next_turn_is_answer
         fault = await strike(client, kill_and_start_again)
         told_after_seconds = await hear_of_fault(client, fault)
         answered = await ask_again(client)
+    answered_after_seconds = answered.at - fault.at
+    print(f"told after {told_after_seconds:.2f} s, next turn completed after {answered_after_seconds:.2f} s")
     assert told_after_seconds <= EVENT_SECONDS
     assert answered.event.response.status == "completed"
     assert spoken(answered.event) == ANSWER
-    assert answered.at - fault.at <= NEXT_TURN_SECONDS
+    assert answered_after_seconds <= NEXT_TURN_SECONDS

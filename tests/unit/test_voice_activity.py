@@ -56,14 +56,22 @@ def test_hum_is_no_voice(mains_hz: int, level: int) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000, 48_000])
-def test_speech_is_found_within_60_ms_at_any_rate(rate_hz: int) -> None:
+@pytest.mark.parametrize("text", ["What time is it", "Are you there", "One two three"])
+def test_voiced_sound_is_found_within_60_ms_at_any_rate(text: str, rate_hz: int) -> None:
     ear = EnergyVoiceActivity(rate_hz)
     assert ear.feed(to_pcm(quiet(0.5, rate_hz))) == []
-    words = spoken("Good morning, how are you today?", rate_hz)
+    words = spoken(text, rate_hz)
     heard, step = to_pcm(words), rate_hz // 50 * 2
     at = next(at for at in range(0, len(heard), step) if ear.feed(heard[at : at + step]))
     first_loud = int(np.argmax(np.abs(words) > 1_000))
     assert ((at + step) / 2 - first_loud) / rate_hz <= 0.060
+
+
+@pytest.mark.parametrize("text", ["Stop", "Hello there", "Good morning", "Six"])
+def test_speech_that_begins_without_voice_is_found_within_200_ms(text: str) -> None:
+    started = events(np.concatenate([quiet(0.5), spoken(text), quiet(0.5)]))[0]
+    assert isinstance(started, VoiceStarted)
+    assert started.at_ms + 40 - 500 <= 200
 
 
 @pytest.mark.parametrize("gain", [0.1, 1.0])

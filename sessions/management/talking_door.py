@@ -1,0 +1,94 @@
+"""How `manage.py talk` gets in: starts a channel on a chosen graph over HTTP and opens the socket; says why when refused."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from asgiref.sync import sync_to_async
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.typing import Subprotocol
+
+from workers.errors import NovaError
+
+SUBPROTOCOL = Subprotocol("nova.binary")
+OPEN_SECONDS = 10.0
+MAX_MESSAGE_BYTES = 4_194_304
+
+
+class CannotConnectError(NovaError):
+    code = "cannot_connect"
+
+
+class RefusedError(NovaError):
+    code = "refused"
+
+
+@asynccontextmanager
+async def open_socket(url: str, key: str | None, graph_name: str | None) -> AsyncIterator[ClientConnection]:
+    """A channel on the graph is stopped again at the end. Raises CannotConnectError or RefusedError."""
+    if urlsplit(url).scheme not in ("ws", "wss"):
+        raise CannotConnectError(f"{url} is no websocket address: it must begin with ws:// or wss://")
+    if graph_name is None:
+        async with _connected(url, key) as socket:
+            yield socket
+        return
+    call = sync_to_async(_call, thread_sensitive=False)
+    generated = await call(url, "generate", {}, key)
+    channel_name = generated["channel_name"]
+    await call(url, "start", {"channel_name": channel_name, "graph_name": graph_name}, key)
+    try:
+        async with _connected(url, generated["realtime"]["client_secret"]) as socket:
+            yield socket
+    finally:
+        await call(url, "stop", {"channel_name": channel_name}, key)
+
+
+@asynccontextmanager
+async def _connected(url: str, secret: str | None) -> AsyncIterator[ClientConnection]:
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    try:
+        socket = await connect(
+            url,
+            additional_headers=headers,
+            subprotocols=[SUBPROTOCOL],
+            compression=None,
+            open_timeout=OPEN_SECONDS,
+            max_size=MAX_MESSAGE_BYTES,
+        )
+    except InvalidStatus as error:
+        raise RefusedError(
+            f"{url} refused with HTTP {error.response.status_code}; give an API key with --key"
+        ) from error
+    except (OSError, TimeoutError, InvalidURI, InvalidHandshake) as error:
+        raise CannotConnectError(f"cannot connect to {url} ({error}); is the server running (make run)?") from error
+    async with socket:
+        yield socket
+
+
+def _call(url: str, action: str, body: dict[str, Any], key: str | None) -> dict[str, Any]:
+    """The `data` of one call of the HTTP API at the same host."""
+    parts = urlsplit(url)
+    address = f"{parts.scheme.replace('ws', 'http')}://{parts.netloc}/v1/api/{action}"
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+    request = urllib.request.Request(address, json.dumps(body).encode(), headers, method="POST")  # noqa: S310 - ws only
+    try:
+        with urllib.request.urlopen(request, timeout=OPEN_SECONDS) as answer:  # noqa: S310 - http made from ws above
+            data = json.load(answer)["data"]
+    except urllib.error.HTTPError as error:
+        raise RefusedError(f"{action} was refused: {_reason(error)}") from error
+    except OSError as error:
+        raise CannotConnectError(f"cannot connect to {address} ({error}); is the server running (make run)?") from error
+    return dict(data or {})
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    try:
+        envelope = json.load(error)
+        return f"{envelope['msg']} (code {envelope['code']})"
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {error.code}"

@@ -1,0 +1,70 @@
+"""Sound files of `manage.py talk`: reads a recording as 16-bit mono PCM, writes a reply; knows no socket."""
+
+import wave
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from workers.errors import BadInputError
+
+MIN_RATE_HZ = 8_000
+MAX_RATE_HZ = 48_000
+SAMPLE_BYTES = 2
+VOICED_RMS = 300
+WINDOW_MS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """16-bit little-endian mono PCM at the file's own rate."""
+
+    pcm: bytes = field(repr=False)
+    rate_hz: int
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / SAMPLE_BYTES / self.rate_hz
+
+
+def read_recording(path: Path) -> Recording:
+    """Stereo is mixed down. Raises BadInputError that says what the file is and what it should be."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            channels, width, rate_hz = file.getnchannels(), file.getsampwidth(), file.getframerate()
+            frames = file.readframes(file.getnframes())
+    except OSError as error:
+        raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+    except (wave.Error, EOFError) as error:
+        raise BadInputError(f"{path} is no WAV file of plain PCM ({error or 'it ends too early'})") from error
+    if width != SAMPLE_BYTES or channels not in (1, 2) or not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise BadInputError(
+            f"{path} has {width * 8} bits, {channels} channels, {rate_hz} Hz; "
+            f"16 bits, one or two channels and {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are needed"
+        )
+    samples = np.frombuffer(frames[: len(frames) // (width * channels) * width * channels], dtype="<i2")
+    if not samples.size:
+        raise BadInputError(f"{path} holds no sound")
+    mono = samples.reshape(-1, channels).astype(np.int32).sum(axis=1) // channels
+    return Recording(mono.astype("<i2").tobytes(), rate_hz)
+
+
+def write_recording(path: Path, recording: Recording) -> None:
+    """Raises BadInputError when the file cannot be written."""
+    try:
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(SAMPLE_BYTES)
+            file.setframerate(recording.rate_hz)
+            file.writeframes(recording.pcm)
+    except OSError as error:
+        raise BadInputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def last_voice_seconds(recording: Recording) -> float:
+    """Where the last window of audible sound ends, from the start of the recording."""
+    window = recording.rate_hz * WINDOW_MS // 1_000
+    samples = np.frombuffer(recording.pcm, dtype="<i2").astype(np.float64)
+    whole = samples[: len(samples) // window * window].reshape(-1, window)
+    loud = np.flatnonzero(np.sqrt((whole**2).mean(axis=1)) > VOICED_RMS) if whole.size else np.array([])
+    return float(loud[-1] + 1) * WINDOW_MS / 1_000 if loud.size else recording.seconds
