@@ -1,12 +1,17 @@
 # Nova Realtime. `make run` and `make test` do everything a fresh machine needs.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-PYTHON ?= $(shell for v in python3.12 python3.11 python3; do p=$$(command -v $$v) && $$p -c 'import sys, venv; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && { echo $$p; break; }; done)
+# The first of these that is 3.11 to 3.13 and can make a virtual environment; PYTHON=/path/to/python overrides.
+PYTHON ?= $(shell for name in python3.12 python3.11 python3.13 python3; do \
+	$$name -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& { echo $$name; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --only-binary=:all:
+NOT_INSTALLED := the packages could not be installed (see above); with a network that reaches PyPI, run it again
 LOCAL := NOVA_AUTH=$${NOVA_AUTH:-open} NOVA_PROVIDERS=$${NOVA_PROVIDERS:-local} NOVA_LOG_FORMAT=$${NOVA_LOG_FORMAT:-console}
 
-.PHONY: help run test bench check fix browser-tools clean
+.PHONY: help run test bench check fix clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -16,7 +21,8 @@ run: $(VENV)/.runtime ## Start the whole system on this machine and print the pa
 
 test: $(VENV)/.testing ## Run the whole suite against a real Redis and the AWS emulator
 	@$(BIN)/python -m tests.system_tools
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -m "not chaos"
+	$(BIN)/python -m pytest tests -m chaos
 
 bench: $(VENV)/.testing ## Run the benchmarks and print their tables
 	$(BIN)/python -m tests.benchmarks
@@ -35,15 +41,16 @@ clean: ## Remove the environment and everything a run has left
 	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 with venv is needed: apt-get install python3-venv"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "could not make $(VENV); Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed (Debian, Ubuntu: apt-get install python3-venv)"; exit 1; }
+	@echo "making $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "could not make $(VENV); see above"; exit 1; }
 
 $(VENV)/.runtime: requirements.txt | $(BIN)/python
-	@echo "installing packages ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "installing packages (once, a minute or two) ..."
+	@$(INSTALL) -r requirements.txt || { echo "$(NOT_INSTALLED)"; exit 1; }
 	@touch $@
 
 $(VENV)/.testing: tests/requirements.txt $(VENV)/.runtime
-	@echo "installing test packages ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@echo "installing test packages (once) ..."
+	@$(INSTALL) -r tests/requirements.txt || { echo "$(NOT_INSTALLED)"; exit 1; }
 	@touch $@

@@ -32,53 +32,108 @@ PROVIDERS: dict[Kind, dict[str, str]] = {
 }
 
 
+DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
+NOT_SERVING = ("makemigrations", "collectstatic", "check", "doctor", "talk", "run_local")
+
+
 class Environment(BaseSettings):
     """One field per variable; the variable's name is the field's name in capitals."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
-    nova_providers: Literal["aws", "local"] = "aws"
-    nova_speech_to_text: str | None = None
-    nova_language_model: str | None = None
-    nova_text_to_speech: str | None = None
+    nova_providers: Literal["aws", "local"] = Field(
+        default="aws", description="`aws`, or `local` for the stand-ins of this machine (`make run` sets `local`)"
+    )
+    nova_speech_to_text: str | None = Field(
+        default=None, description="the ear alone: `aws`, `local` or the dotted path of a class"
+    )
+    nova_language_model: str | None = Field(default=None, description="the mind alone, likewise")
+    nova_text_to_speech: str | None = Field(default=None, description="the mouth alone, likewise")
 
-    redis_url: str = "redis://127.0.0.1:6379/0"
-    celery_broker_url: str | None = None
-    database_url: str = "sqlite:///.run/nova.sqlite3"
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="Redis 6.2 or newer; `make run` starts one of its own when this is not set",
+    )
+    celery_broker_url: str | None = Field(
+        default=None, description="where tasks are queued; the same Redis when not set"
+    )
+    database_url: str = Field(
+        default="sqlite:///.run/nova.sqlite3", description="SQLite for one machine, `postgres://...` for more"
+    )
 
-    aws_region: str = "us-east-1"
-    aws_endpoint_url_bedrock_runtime: str | None = None
-    aws_endpoint_url_polly: str | None = None
-    aws_endpoint_url_transcribe_streaming: str | None = None
-    aws_ca_bundle: str | None = None
+    aws_region: str = Field(default="us-east-1", description="of Bedrock, Polly and Transcribe")
+    aws_endpoint_url_bedrock_runtime: str | None = Field(default=None, description="another address for Bedrock")
+    aws_endpoint_url_polly: str | None = Field(default=None, description="another address for Polly")
+    aws_endpoint_url_transcribe_streaming: str | None = Field(
+        default=None, description="another address for Transcribe"
+    )
+    aws_ca_bundle: str | None = Field(default=None, description="file of certificates that all three trust")
 
-    nova_model_id: str = "us.amazon.nova-pro-v1:0"
-    nova_voice: str = "Ruth"
-    nova_engine: Literal["standard", "neural", "generative", "long-form"] = "generative"
-    nova_language: str = Field(default="en-US", pattern=r"^[a-z]{2,3}-[A-Z]{2}$")
-    nova_transcribe_transport: Literal["websocket", "http2"] = "websocket"
-    video_frame_interval: float = Field(default=0.5, ge=0.1, le=60)
+    nova_model_id: str = Field(default="us.amazon.nova-pro-v1:0", description="Bedrock's model or inference profile")
+    nova_voice: str = Field(default="Ruth", description="Polly's voice")
+    nova_engine: Literal["standard", "neural", "generative", "long-form"] = Field(
+        default="generative", description="Polly's engine"
+    )
+    nova_language: str = Field(
+        default="en-US", pattern=r"^[a-z]{2,3}-[A-Z]{2}$", description="what is spoken, as `en-US` or `zh-CN`"
+    )
+    nova_transcribe_transport: Literal["websocket", "http2"] = Field(
+        default="websocket", description="how Transcribe is reached"
+    )
+    video_frame_interval: float = Field(default=0.5, ge=0.1, le=60, description="seconds between two frames, 0.1 to 60")
 
-    agora_app_id: str | None = None
-    agora_app_certificate: SecretStr | None = None
-    nova_agora_token_version: Literal["007", "006"] = "007"
-    nova_agora_allow_no_certificate: bool = False
+    agora_app_id: str | None = Field(
+        default=None, description="for tokens of the Agora RTC network; none are made when not set"
+    )
+    agora_app_certificate: SecretStr | None = Field(default=None, description="signs those tokens")
+    nova_agora_token_version: Literal["007", "006"] = Field(
+        default="007", description="AccessToken2 (`007`) or the older form"
+    )
+    nova_agora_allow_no_certificate: bool = Field(
+        default=False, description="development only: tokens without a certificate"
+    )
 
-    nova_auth: Literal["required", "open"] = "required"
-    nova_api_keys: Words = Field(default=(), repr=False)
-    nova_public_url: str | None = None
-    nova_allowed_origins: Words = ()
-    nova_trusted_hops: int = Field(default=0, ge=0, le=5)
-    nova_origin_secret: SecretStr | None = None
-    django_secret_key: SecretStr | None = None
-    django_allowed_hosts: Words = ()
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=1, le=65_535)
-    web_processes: int = Field(default=1, ge=1, le=64)
-    sessions_max: int = Field(default=100, ge=1)
-    session_idle_seconds: int = Field(default=60, ge=5)
-    nova_log_format: Literal["json", "console"] = "json"
-    nova_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    nova_auth: Literal["required", "open"] = Field(
+        default="required",
+        description="`open` lets anyone of this machine in and binds to loopback only (`make run` sets it)",
+    )
+    nova_api_keys: Words = Field(
+        default=(), repr=False, description="accepted keys, separated by commas, 16 characters or more each"
+    )
+    nova_public_url: str | None = Field(
+        default=None, description="the address that `generate` gives out behind a load balancer"
+    )
+    nova_allowed_origins: Words = Field(default=(), description="other sites whose pages may call, separated by commas")
+    nova_trusted_hops: int = Field(
+        default=0,
+        ge=0,
+        le=5,
+        description="how many proxies in front may be believed about the client's address, 0 to 5",
+    )
+    nova_origin_secret: SecretStr | None = Field(
+        default=None, description="a header value that the front door (CloudFront) adds; others are refused"
+    )
+    django_secret_key: SecretStr | None = Field(
+        default=None,
+        description="signs tickets and logins; needed when `NOVA_AUTH=required`, the same in every web process",
+    )
+    django_allowed_hosts: Words = Field(
+        default=(), description="host names of this site beside loopback, separated by commas"
+    )
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8000, ge=1, le=65_535, description="port to listen on")
+    web_processes: int = Field(default=1, ge=1, le=64, description="web processes of one container")
+    sessions_max: int = Field(default=100, ge=1, description="running sessions of the whole site")
+    nova_calls_per_minute: int = Field(
+        default=30, ge=1, description="How often one caller may call generate, start and client_secrets in a minute"
+    )
+    session_idle_seconds: int = Field(default=60, ge=5, description="a session without a client ends after this long")
+    nova_log_format: Literal["json", "console"] = Field(
+        default="json", description="`console` is for people (`make run` sets it)"
+    )
+    nova_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="how much is logged"
+    )
 
     @field_validator("nova_api_keys", "nova_allowed_origins", "django_allowed_hosts", mode="before")
     @classmethod
@@ -92,6 +147,14 @@ class Environment(BaseSettings):
     def _is_redis(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: str) -> str:
+        scheme, separator, _ = value.partition("://")
+        if not separator or scheme not in DATABASES:
+            raise ValueError(f"must start with one of {', '.join(f'{name}://' for name in DATABASES)}")
         return value
 
     @field_validator("nova_api_keys")
@@ -170,7 +233,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _serves_requests() -> bool:
-    return not any(command in sys.argv for command in ("makemigrations", "collectstatic", "check", "doctor"))
+    """`run_local` gives its web process a key of its own making."""
+    return not any(command in sys.argv for command in NOT_SERVING)
 
 
 def _variable_name(location: tuple[int | str, ...]) -> str:
@@ -183,7 +247,10 @@ def environment() -> Environment:
     try:
         return Environment()
     except ValidationError as error:
-        lines = [f"{_variable_name(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False)]
+        lines = [
+            f"{_variable_name(item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_input=False)
+        ]
         raise ConfigurationError("; ".join(lines)) from None
 
 
@@ -213,6 +280,7 @@ def build_web_settings(env: Environment) -> WebSettings:
         video_frame_interval_seconds=env.video_frame_interval,
         sessions_max=env.sessions_max,
         session_idle_seconds=env.session_idle_seconds,
+        calls_per_minute=env.nova_calls_per_minute,
         auth=env.nova_auth,
         api_keys=env.nova_api_keys,
         public_url=env.nova_public_url,

@@ -21,6 +21,7 @@ class WebSettings:
     video_frame_interval_seconds: float
     sessions_max: int
     session_idle_seconds: int
+    calls_per_minute: int
     auth: Literal["required", "open"]
     api_keys: tuple[str, ...]
     public_url: str | None

@@ -186,6 +186,7 @@ class House:
             "DJANGO_SECRET_KEY": "journeys-only-" * 4,
             "DJANGO_SETTINGS_MODULE": "nova_site.settings",
             "HOST": "127.0.0.1",
+            "NOVA_CALLS_PER_MINUTE": "100000",
         }
         return {**inherited, **aws, **own, **self._settings}
 

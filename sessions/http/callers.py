@@ -14,7 +14,6 @@ from sessions.http.envelope import ForbiddenError, TooOftenError, UnauthorisedEr
 from sessions.redis_clients import control_client
 from workers.errors import StreamsUnavailableError
 
-CALLS_PER_MINUTE = 30
 WINDOW_US = 60_000_000
 
 # A sliding window: the times of the last calls. Returns 0, or the microseconds until the next is allowed.
@@ -91,13 +90,13 @@ async def _signed_in_caller(request: HttpRequest) -> Caller:
 
 
 def count_call(caller: Caller, action: str) -> None:
-    """Raises TooOftenError beyond CALLS_PER_MINUTE, StreamsUnavailableError while nobody can count."""
+    """Raises TooOftenError beyond the allowed calls a minute, StreamsUnavailableError while nobody can count."""
     key = f"nova:rate:{action}:{caller.subject}"
     try:
-        wait_us = cast(int, control_client().eval(_COUNT_CALL, 1, key, CALLS_PER_MINUTE, WINDOW_US))
+        wait_us = cast(int, control_client().eval(_COUNT_CALL, 1, key, web_settings().calls_per_minute, WINDOW_US))
     except redis.RedisError as error:
         raise StreamsUnavailableError("Redis cannot be reached; try again in a moment") from error
     if wait_us:
         raise TooOftenError(
-            f"more than {CALLS_PER_MINUTE} calls a minute", retry_after_seconds=-(-wait_us // 1_000_000)
+            f"more than {web_settings().calls_per_minute} calls a minute", retry_after_seconds=-(-wait_us // 1_000_000)
         )

@@ -221,15 +221,14 @@ class LiveSession:
 
     def create_reply(self, options: ReplyOptions, event_id: str | None) -> None:
         self._require_start()
-        if not self._replying.is_free:
+        active = self._replying.active_reply_id
+        if active is not None or self._waiting_options is not None:
             raise BadInputError(
-                f"the response {self._replying.active_reply_id} is still in progress",
+                f"the response {active or 'before'} is still in progress",
                 code="conversation_already_has_active_response",
             )
-        if self._turns.is_committing:
-            self._waiting_options = options
-        else:
-            self._replying.begin(self._plan(options), None)
+        self._waiting_options = options
+        self._begin_waiting()
 
     def cancel_reply(self, reply_id: str | None, event_id: str | None) -> None:
         active = self._replying.active_reply_id
@@ -281,20 +280,16 @@ class LiveSession:
         self._replying.interrupt(reason)
 
     def turn_ended(self, turn: Turn) -> None:
-        options, self._waiting_options = self._waiting_options, None
-        if options is not None:
-            self._replying.begin(self._plan(options, turn), turn)
-        elif self._config.turns.creates_reply and self._config.turns.mode != "manual":
+        creates_reply = self._config.turns.creates_reply and self._config.turns.mode != "manual"
+        if creates_reply or self._waiting_options is not None:
             self._waiting_turn = turn
-            self._answer_waiting_turn()
+            self._begin_waiting()
         else:
             self.tell_words(TranscriptEntry(turn.item_id, "confirmed", turn.text))
 
     def turn_dropped(self) -> None:
         """A client that asked for a response beside its commit gets one, though nothing was heard."""
-        options, self._waiting_options = self._waiting_options, None
-        if options is not None and self._replying.is_free:
-            self._replying.begin(self._plan(options), None)
+        self._begin_waiting()
 
     # --- ReplyingHost -------------------------------------------------------------------------------------------------
 
@@ -311,7 +306,7 @@ class LiveSession:
             self.deliver(state)
 
     def reply_ended(self) -> None:
-        self._answer_waiting_turn()
+        self._begin_waiting()
 
     # --- what the web process calls -----------------------------------------------------------------------------------
 
@@ -350,13 +345,15 @@ class LiveSession:
         if listening is not None:
             self._closing = asyncio.get_running_loop().create_task(listening.close())
 
-    def _answer_waiting_turn(self) -> None:
-        """The turn is answered when the reply before it, one that may not be interrupted, has ended."""
-        turn = self._waiting_turn
-        if turn is None or not self._is_started or not self._replying.is_free:
+    def _begin_waiting(self) -> None:
+        """The reply that a turn or the client asked for begins when the one before has ended and no commit is pending."""
+        turn, options = self._waiting_turn, self._waiting_options
+        if not self._is_started or not self._replying.is_free or self._turns.is_committing:
             return
-        self._waiting_turn = None
-        self._replying.begin(self._plan(ReplyOptions(), turn), turn)
+        if turn is None and options is None:
+            return
+        self._waiting_turn = self._waiting_options = None
+        self._replying.begin(self._plan(options or ReplyOptions(), turn), turn)
 
     def _plan(self, options: ReplyOptions, turn: Turn | None = None) -> ReplyPlan:
         vision = self._config.vision

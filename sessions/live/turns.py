@@ -1,6 +1,7 @@
 """Drives the turn engine: feeds it events and time, and carries its decisions out as facts, items and published words."""
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,6 +58,7 @@ class Turns:
         self._host = host
         self._turn: Turn | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._waiting_events: deque[TurnEvent] = deque()
 
     @property
     def is_open(self) -> bool:
@@ -79,8 +81,14 @@ class Turns:
         self.handle(turn_taking.WordsHeard(transcript.segment_id, transcript.text, transcript.is_final, is_settled))
 
     def handle(self, event: TurnEvent) -> None:
-        for decision in self.engine.handle(event, self._host.now_ms()):
-            self._carry_out(decision)
+        """Carrying out a decision may cause the next event; it waits until the decisions before it are done."""
+        self._waiting_events.append(event)
+        if len(self._waiting_events) > 1:
+            return
+        while self._waiting_events:
+            for decision in self.engine.handle(self._waiting_events[0], self._host.now_ms()):
+                self._carry_out(decision)
+            self._waiting_events.popleft()
         self._set_timer()
 
     def _set_timer(self) -> None:

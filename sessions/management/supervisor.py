@@ -63,7 +63,7 @@ def _end_with_parent() -> None:
 
 
 class Supervisor:
-    """Used by one thread; `say` prints a line of the named process for the person in front of it, from any thread."""
+    """Used by one thread. `say` prints a line of the named process, or with no name one of ours; from any thread."""
 
     def __init__(self, say: Callable[[str, str], None]) -> None:
         self._say = say
@@ -107,7 +107,7 @@ class Supervisor:
             if code is not None:
                 _signal_group(child.process.pid, signal.SIGKILL)
                 self._count_death(child, code)
-                self._say(child.program.name, f"{_how_it_ended(code)}; it is started again")
+                self._say("", f"{child.program.name} ended with code {code}; it is started again")
                 self.start(child.program)
 
     def stop(self) -> None:
@@ -132,7 +132,7 @@ class Supervisor:
             try:
                 child.process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                self._say(child.program.name, f"has not ended within {STOP_SECONDS:.0f} s; it is killed")
+                self._say("", f"{child.program.name} has not ended within {STOP_SECONDS:.0f} s; it is killed")
                 _signal_group(child.process.pid, signal.SIGKILL)
 
     def _count_death(self, child: _Child, code: int) -> None:
@@ -143,7 +143,7 @@ class Supervisor:
         while deaths[0] < now - DEATHS_WINDOW_SECONDS:
             deaths.popleft()
         if len(deaths) > DEATHS_ALLOWED:
-            raise GivenUpError(f"{name} keeps dying ({_how_it_ended(code)}); its last line: {_last_line(child)}")
+            raise GivenUpError(f"{name} keeps dying (code {code}); its last line: {_last_line(child)}")
 
     def _forward(self, child: _Child) -> None:
         assert child.process.stdout is not None
@@ -160,10 +160,6 @@ def _last_line(child: _Child) -> str:
     if child.reader is not None:
         child.reader.join(LAST_LINES_WAIT_SECONDS)
     return next((line.strip() for line in reversed(child.last_lines) if line.strip()), "it said nothing")
-
-
-def _how_it_ended(code: int) -> str:
-    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
 def _signal_group(pid: int, number: int) -> None:

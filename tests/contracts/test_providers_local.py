@@ -58,7 +58,7 @@ class TestLocalSynthesiser(TextToSpeechSuite):
 @pytest.mark.asyncio(loop_scope="module")
 class TestLocalRecogniser(SpeechToTextSuite):
     @pytest.fixture
-    def ears(self, recogniser: SpeechToText) -> SpeechToText:  # type: ignore[override]
+    def ears(self, recogniser: SpeechToText) -> SpeechToText:
         return recogniser
 
     def speech(self, rate_hz: int) -> bytes:

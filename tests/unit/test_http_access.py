@@ -8,7 +8,8 @@ from django.test import Client
 
 from sessions import access
 from sessions.access import authenticate_key, client_address, key_owner, origin_is_allowed
-from sessions.http.callers import CALLS_PER_MINUTE
+
+CALLS_PER_MINUTE = 30
 from tests.unit.web_site import KEY_A, KEY_B, Configure, Site, configure, site  # noqa: F401
 
 # ruff: noqa: F811

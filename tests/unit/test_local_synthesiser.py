@@ -1,8 +1,6 @@
 """The local mouth: espeak's voices behind Polly's names, without clipping and without a long lead."""
 
 import gc
-from collections.abc import Iterator
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +8,7 @@ import pytest
 
 from tests.local_speech import SETTINGS
 from workers.errors import ProviderRefusedError
-from workers.text_to_speech.contract import SpeechChunk, VoiceOptions
+from workers.text_to_speech.contract import VoiceOptions
 from workers.text_to_speech.local import LocalSynthesiser
 from workers.text_to_speech.local_voices import POLLY_VOICES, espeak_voice
 
@@ -63,7 +61,7 @@ def test_a_language_without_a_voice_is_refused_in_plain_words() -> None:
 def test_a_long_text_is_spoken_part_by_part() -> None:
     mouth = LocalSynthesiser(SETTINGS)
     voice = VoiceOptions("Matthew", "neural", "en-US")
-    speech = cast(Iterator[SpeechChunk], mouth.synthesize("This is one more sentence to say. " * 50, voice))
+    speech = mouth.synthesize("This is one more sentence to say. " * 50, voice)
     assert len(next(speech).pcm) == 22_050 // 10 * 2
 
 

@@ -1,5 +1,7 @@
 """The stream resampler: clean tones, no images, little delay, nothing lost between chunks."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -20,7 +22,7 @@ def convert(pcm: bytes, from_hz: int, to_hz: int, piece_bytes: int = 640) -> byt
     return b"".join(pieces) + resampler.flush()
 
 
-def spectrum(pcm: bytes, rate_hz: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def spectrum(pcm: bytes, rate_hz: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Frequencies and amplitudes of the middle of a sound."""
     samples = np.frombuffer(pcm, "<i2").astype(float)[rate_hz // 10 : -rate_hz // 10]
     window = np.blackman(len(samples))

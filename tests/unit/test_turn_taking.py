@@ -47,7 +47,9 @@ class Talk:
             self.now_ms = max(self.now_ms, deadline)
             before = self.engine.deadline_ms
             self.decisions += self.engine.handle(TimePassed(), self.now_ms)
-            assert self.engine.deadline_ms != before or self.engine.state == "waiting", "a deadline that changes nothing"
+            assert self.engine.deadline_ms != before or self.engine.state == "waiting", (
+                "a deadline that changes nothing"
+            )
         self.now_ms = max(self.now_ms, at_ms)
         return self
 

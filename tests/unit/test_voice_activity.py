@@ -113,7 +113,7 @@ def test_pieces_of_any_size_give_the_same_events(piece_bytes: int) -> None:
 
 
 def test_a_higher_threshold_needs_a_louder_voice() -> None:
-    whisper = to_pcm(np.concatenate([quiet(0.5), spoken("Hello there.") * 0.01, quiet(0.5)]))
+    whisper = to_pcm(np.concatenate([quiet(0.5), spoken("Hello there.") * 0.02, quiet(0.5)]))
     assert EnergyVoiceActivity(RATE_HZ).feed(whisper)
     strict = VoiceActivityParameters().with_threshold(1.0)
     assert not EnergyVoiceActivity(RATE_HZ, strict).feed(whisper)
