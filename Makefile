@@ -7,7 +7,7 @@ PYTHON ?= $(shell for name in python3.12 python3.11 python3.13 python3; do \
 	&& { echo $$name; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --only-binary=:all:
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --use-pep517
 NOT_INSTALLED := the packages could not be installed (see above); with a network that reaches PyPI, run it again
 LOCAL := NOVA_AUTH=$${NOVA_AUTH:-open} NOVA_PROVIDERS=$${NOVA_PROVIDERS:-local} NOVA_LOG_FORMAT=$${NOVA_LOG_FORMAT:-console}
 

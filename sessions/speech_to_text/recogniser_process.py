@@ -27,18 +27,19 @@ _SLICE_BYTES: Final = RATE_HZ * 2 // 5
 
 
 class _Stream:
-    """Audio that waits to be decoded: the newest 30 s. Guarded by the desk's lock, but for `hearing`."""
+    """Audio that waits to be decoded: the newest 30 s. Guarded by the desk's lock; `hearing` is the decoder's."""
 
     def __init__(self, hearing: Hearing) -> None:
         self.hearing = hearing
         self.is_finishing = False
+        self.is_closed = False
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._dropped_bytes = 0
 
     @property
     def has_work(self) -> bool:
-        return bool(self._waiting) or self.is_finishing
+        return bool(self._waiting) or self.is_finishing or self.is_closed
 
     def add(self, pcm: bytes) -> None:
         self._waiting.append(pcm)
@@ -89,8 +90,7 @@ class _Desk:
             elif stream is not None and frame.kind == FrameKind.FINISH:
                 stream.is_finishing = True
             elif stream is not None and frame.kind == FrameKind.CLOSE:
-                del self._streams[frame.stream_id]
-                stream.hearing.abandon()
+                stream.is_closed = True
             self._changed.notify()
 
     def decode(self) -> None:
@@ -108,6 +108,10 @@ class _Desk:
         return [(stream_id, stream) for stream_id, stream in self._streams.items() if stream.has_work]
 
     def _serve(self, stream_id: int, stream: _Stream) -> None:
+        if stream.is_closed:
+            self._forget(stream_id)
+            stream.hearing.abandon()
+            return
         with self._changed:
             pcm, dropped_ms = stream.take()
             is_last = stream.is_finishing and not pcm
@@ -117,9 +121,12 @@ class _Desk:
         for heard in stream.hearing.finish() if is_last else stream.hearing.hear(pcm):
             self._send(json_frame(FrameKind.HEARD, stream_id, **heard))
         if is_last:
-            with self._changed:
-                self._streams.pop(stream_id, None)
+            self._forget(stream_id)
             self._send(Frame(FrameKind.FINISHED, stream_id))
+
+    def _forget(self, stream_id: int) -> None:
+        with self._changed:
+            self._streams.pop(stream_id, None)
 
     def _send(self, frame: Frame) -> None:
         self._output.write(frame.pack())

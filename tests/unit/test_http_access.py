@@ -8,12 +8,12 @@ from django.test import Client
 
 from sessions import access
 from sessions.access import authenticate_key, client_address, key_owner, origin_is_allowed
-
-CALLS_PER_MINUTE = 30
 from tests.unit.web_site import KEY_A, KEY_B, Configure, Site, configure, site  # noqa: F401
 
 # ruff: noqa: F811
 pytestmark = pytest.mark.django_db
+
+CALLS_PER_MINUTE = 30
 
 ROUTES = [
     ("post", "/v1/api/generate", {"channel_name": "room"}),

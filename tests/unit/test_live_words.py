@@ -153,7 +153,7 @@ def test_unheard_words_never_reach_the_model() -> None:
     history.add(message("u", "user", "Tell me a story"))
     history.add(message("a", "assistant", "Once upon a time there was a fox."))
     history.cut_to("a", "Once upon")
-    assert [part for part in history.for_model(10)[1].parts] == [TextPart("Once upon")]
+    assert list(history.for_model(10)[1].parts) == [TextPart("Once upon")]
 
 
 def test_a_reply_nobody_heard_leaves_no_message() -> None:

@@ -92,6 +92,18 @@ async def test_all_streams_share_one_process(ears: LocalRecogniser) -> None:
         await stream.close()
 
 
+async def test_streams_closed_while_somebody_speaks_give_their_decoders_back(ears: LocalRecogniser) -> None:
+    spoken = silence(400) + speech(PHRASES[2], RATE_HZ)
+    for _ in range(8):
+        stream = await open_stream(ears)
+        await stream.send(spoken)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            assert not (await anext(aiter(stream.transcripts()))).is_final
+        await stream.close()
+    heard = await hear(ears, silence(400) + speech(PHRASES[0], RATE_HZ) + silence(900))
+    assert heard[-1].text == PHRASES[0]
+
+
 async def test_another_language_is_refused_in_plain_words(ears: LocalRecogniser) -> None:
     with pytest.raises(ProviderRefusedError, match="English only, not zh-CN"):
         await open_stream(ears, "zh-CN")
