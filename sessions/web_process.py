@@ -20,7 +20,7 @@ from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
 from sessions.records import Outbox, RecordWriter
 from sessions.speech_to_text.contract import SpeechToText
-from workers.errors import NovaError
+from workers.errors import NovaError, ProviderError
 from workers.plugins import load_provider
 from workers.streams import keys
 from workers.streams.codec import control_fields, control_from_fields, output_from_fields
@@ -73,6 +73,7 @@ class WebProcess:
         }
         for name, loop in loops.items():
             self._spawn(name, loop)
+        self._spawn("prepare_ear", self._prepare_ear())
         logger.info("web_process_started", web_id=self.web_id)
 
     async def stop(self) -> None:
@@ -127,6 +128,13 @@ class WebProcess:
                 await step()
 
         await self._every(seconds, step_if_held)
+
+    async def _prepare_ear(self) -> None:
+        try:
+            await self._ear.prepare()
+        except (ProviderError, TimeoutError) as error:
+            text = error.text if isinstance(error, ProviderError) else "no answer in time"
+            logger.warning("speech_to_text_not_ready", error=text)
 
     async def _check_sessions(self) -> None:
         for session in self.sessions:

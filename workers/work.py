@@ -14,6 +14,7 @@ from workers.cancellation import Cancellations
 from workers.errors import ConfigurationError, NovaError, ReplyCancelled, StreamsUnavailableError
 from workers.language_model.contract import LanguageModel
 from workers.replying import ReplyWriter, RunTool
+from workers.sentences import speakable
 from workers.streams import keys
 from workers.streams.codec import from_json
 from workers.streams.messages import (
@@ -131,13 +132,14 @@ class TalkingWork:
         address = request.address
         ids = (address.session_id, address.generation, address.reply_id)
         started_at, first_byte_ms, count = monotonic(), 0.0, 0
-        with closing(self.speech.synthesize(request.text, request.voice)) as chunks:  # type: ignore[type-var]
-            for chunk in chunks:
+        text = speakable(request.text)
+        with closing(self.speech.synthesize(text, request.voice)) as chunks:  # type: ignore[type-var]
+            for chunk in chunks if text else ():
                 first_byte_ms = first_byte_ms or (monotonic() - started_at) * 1_000
                 made = SpeechMade(*ids, request.sentence_index, count, chunk.sample_rate_hz, chunk.pcm)
                 self.writer.write(address.output_stream, made)
                 count += 1
-        finished = SpeechFinished(*ids, request.sentence_index, count, len(request.text), first_byte_ms)
+        finished = SpeechFinished(*ids, request.sentence_index, count, len(text), first_byte_ms)
         self.writer.write(address.output_stream, finished)
 
 

@@ -30,6 +30,9 @@ class AwsTranscribe:
         except OSError as error:
             raise ConfigurationError(f"AWS_CA_BUNDLE cannot be read: {error}") from error
 
+    async def prepare(self) -> None:
+        await self._credentials.fresh()
+
     async def open(self, options: ListeningOptions) -> AwsTranscribeStream:
         if not LOWEST_RATE_HZ <= options.sample_rate_hz <= HIGHEST_RATE_HZ:
             raise ProviderRefusedError(f"Transcribe hears 8000 to 48000 Hz, not {options.sample_rate_hz}")

@@ -54,6 +54,13 @@ class SpeechToTextStream(Protocol):
 class SpeechToText(Protocol):
     """Made once per web process from SpeechToTextSettings."""
 
+    async def prepare(self) -> None:
+        """Called once at the start of the process: does ahead what would make the first `open` slow.
+
+        Raises a ProviderError, which is logged; `open` may be called before, during and after it.
+        """
+        ...
+
     async def open(self, options: ListeningOptions) -> SpeechToTextStream:
         """Open a stream within 5 s or raise a ProviderError. Raises ProviderRefusedError for a language it lacks."""
         ...

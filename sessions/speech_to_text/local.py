@@ -36,6 +36,9 @@ class LocalRecogniser:
         self._starting: asyncio.Task[_Child] | None = None
         self._last_stream_id = 0
 
+    async def prepare(self) -> None:
+        await self._running_child()
+
     async def open(self, options: ListeningOptions) -> "LocalStream":
         if options.language.partition("-")[0].lower() != "en":
             raise ProviderRefusedError(

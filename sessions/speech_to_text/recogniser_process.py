@@ -4,11 +4,11 @@ Decoding holds Python's lock for up to 100 ms, so it must never run in the web p
 standard input closes, which the parent's death does by itself.
 """
 
+import logging
 import os
 import signal
 import sys
 import threading
-import traceback
 from collections import deque
 from typing import BinaryIO, Final
 
@@ -144,8 +144,8 @@ def main() -> None:
     threading.Thread(target=desk.read, args=(source,), daemon=True).start()
     try:
         desk.decode()
-    except Exception:  # noqa: BLE001 - the border of the process
-        traceback.print_exc()
+    except Exception:  # process border: the parent shows on its own standard error why its ear was lost
+        logging.getLogger(__name__).exception("recogniser_failed")
         os._exit(1)  # the reading thread sits in a read that an ordinary exit would wait for
 
 
