@@ -42,13 +42,14 @@ class Environment(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     nova_providers: Literal["aws", "local"] = Field(
-        default="aws", description="`aws`, or `local` for the stand-ins of this machine (`make run` sets `local`)"
+        default="aws",
+        description="who hears, thinks and speaks: AWS, or stand-ins on this machine (`make run` sets `local`)",
     )
     nova_speech_to_text: str | None = Field(
-        default=None, description="the ear alone: `aws`, `local` or the dotted path of a class"
+        default=None, description="speech to text alone: `aws`, `local` or the dotted path of a class"
     )
-    nova_language_model: str | None = Field(default=None, description="the mind alone, likewise")
-    nova_text_to_speech: str | None = Field(default=None, description="the mouth alone, likewise")
+    nova_language_model: str | None = Field(default=None, description="the language model alone, likewise")
+    nova_text_to_speech: str | None = Field(default=None, description="text to speech alone, likewise")
 
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
@@ -122,10 +123,12 @@ class Environment(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=1, le=65_535, description="port to listen on")
-    web_processes: int = Field(default=1, ge=1, le=64, description="web processes of one container")
+    web_processes: int = Field(
+        default=1, ge=1, le=64, description="reserved for the container image; every `manage.py serve` is one process"
+    )
     sessions_max: int = Field(default=100, ge=1, description="running sessions of the whole site")
     nova_calls_per_minute: int = Field(
-        default=30, ge=1, description="How often one caller may call generate, start and client_secrets in a minute"
+        default=30, ge=1, description="how often a caller may call generate, start and client_secrets in a minute"
     )
     session_idle_seconds: int = Field(default=60, ge=5, description="a session without a client ends after this long")
     nova_log_format: Literal["json", "console"] = Field(

@@ -1,6 +1,7 @@
 """The session's ears: client audio to voice activity and speech-to-text, with a stream that is reopened when it breaks."""
 
 import asyncio
+import math
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ class Listening:
         self._silence_wanted_ms = 0.0
         self._segment_prefix = 0
         self._has_heard_words = False
+        self._cleared_ms = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -130,9 +132,11 @@ class Listening:
             self._received_bytes += len(pcm)
             self._has_audio.set()
 
-    def forget_waiting(self) -> None:
+    def forget(self) -> None:
+        """What was heard so far brings no words any more, though the recogniser may still be busy with it."""
         self._inbox.clear()
         self._inbox_bytes = 0
+        self._cleared_ms = math.ceil(self.shape.milliseconds(self._outbox.forget()))
 
     def want_silence(self, duration_ms: float) -> None:
         """After a manual commit: recognisers finish a segment only when silence follows it."""
@@ -213,6 +217,7 @@ class Listening:
         stream = await self._ear.open(self._options)
         self._segment_prefix += 1
         self._outbox.begin_stream()
+        self._cleared_ms = 0
         reader = asyncio.create_task(self._read(stream))
         sender = asyncio.create_task(self._send(stream))
         try:
@@ -248,7 +253,8 @@ class Listening:
             self._has_heard_words = True
             if transcript.is_final:
                 self._outbox.forget_until(self.shape.bytes_of(transcript.end_ms))
-            self._listener.words_heard(_with_prefix(transcript, self._segment_prefix))
+            if transcript.end_ms > self._cleared_ms or not self._cleared_ms:
+                self._listener.words_heard(_with_prefix(transcript, self._segment_prefix))
 
 
 def _with_prefix(transcript: Transcript, prefix: int) -> Transcript:
@@ -306,6 +312,14 @@ class _Outbox:
         while self._next > 0:
             self._drop_oldest()
         self._stream_position = 0
+
+    def forget(self) -> int:
+        """Nothing added so far is sent, or replayed. Returns how many bytes the present stream was given."""
+        while self._next > 0:
+            self._drop_oldest()
+        self._chunks.clear()
+        self._kept_bytes = 0
+        return self._stream_position
 
     def rewind(self) -> None:
         self._next = 0

@@ -179,7 +179,7 @@ class LiveSession:
     def clear_input(self) -> None:
         self._require_start()
         if self._listening is not None:
-            self._listening.forget_waiting()
+            self._listening.forget()
             self._committed_ms = self._listening.received_ms
         self._turns.handle(turn_taking.ClientCleared())
         self.deliver(facts.InputCleared())

@@ -260,7 +260,10 @@ class TurnEngine:
                 self.state, self._committed_ms = "committing", at_ms
                 return opened
             case ClientCleared():
-                return self._drop("cleared") if self.is_turn_open else []
+                if self.is_turn_open:
+                    return self._drop("cleared")
+                self._words.take()
+                return []
             case TimePassed():
                 return []
 

@@ -117,7 +117,7 @@ class Turns:
             case turn_taking.EndTurn():
                 self._end(decision.text)
             case turn_taking.DropTurn():
-                self._drop()
+                self._drop(decision.reason)
 
     def _start(self) -> None:
         position_ms = self._host.audio_position_ms()
@@ -141,8 +141,12 @@ class Turns:
 
     def _end(self, text: str) -> None:
         turn = self._take_turn()
-        if turn is None:
-            return
+        if turn is not None:
+            self._commit(turn, text)
+            self._host.turn_ended(turn)
+
+    def _commit(self, turn: Turn, text: str) -> None:
+        """The turn becomes an item, and the client is told in the standard's order."""
         turn.text, turn.ended_ms = text, self._host.now_ms()
         turn.paused_ms = turn.paused_ms or turn.ended_ms
         item = MessageItem(turn.item_id, "user", (Content("input_audio", text),))
@@ -153,13 +157,15 @@ class Turns:
         seconds = (turn.paused_ms - turn.started_ms) / 1_000
         self._host.deliver(facts.UserTurnTranscribed(turn.item_id, text, max(seconds, 0.0)))
         self._host.deliver(facts.ItemFinished(item, previous))
-        self._host.turn_ended(turn)
 
-    def _drop(self) -> None:
-        """A phantom turn: speech was announced, so its end is too, and nothing else."""
+    def _drop(self, reason: str) -> None:
+        """A phantom turn: speech was announced, so its end is too, and a commit is answered; nothing else."""
         turn = self._take_turn()
         if turn is not None:
-            self._stop_speech(turn)
+            if reason == "empty_commit":
+                self._commit(turn, "")
+            else:
+                self._stop_speech(turn)
             self._host.tell_words(TranscriptEntry(turn.item_id, "discarded"))
         self._host.turn_dropped()
 

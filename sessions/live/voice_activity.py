@@ -1,9 +1,9 @@
-"""Finds where voice starts and stops in 16-bit mono PCM, by level and shape; no clock, no I/O."""
+"""What hearing voice in 16-bit mono PCM means, and the ear that does it by level and shape; no clock, no I/O."""
 
 import math
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -61,8 +61,22 @@ class VoiceStopped:
 VoiceEvent = VoiceStarted | VoiceStopped
 
 
+class VoiceActivity(Protocol):
+    """One stream's ear. `hear` takes any number of bytes, in order: the next call only after the last has returned."""
+
+    @property
+    def is_voice(self) -> bool: ...
+
+    @property
+    def position_ms(self) -> int:
+        """Milliseconds of audio judged so far."""
+        ...
+
+    async def hear(self, pcm: bytes) -> list[VoiceEvent]: ...
+
+
 class EnergyVoiceActivity:
-    """One stream's ear. Feed any number of bytes; what does not fill a window waits for the next call."""
+    """The ear that needs no model. Feed any number of bytes; what does not fill a window waits for the next call."""
 
     def __init__(self, rate_hz: int, parameters: VoiceActivityParameters | None = None) -> None:
         self._parameters = parameters or VoiceActivityParameters()
@@ -74,7 +88,8 @@ class EnergyVoiceActivity:
         self._peak_db = _SILENCE_DBFS
         self._last_db = _SILENCE_DBFS
         self._is_voice = False
-        self._floor = _NoiseFloor(self._parameters)
+        wanted = self._parameters
+        self._floor = NoiseFloor(wanted.first_floor_dbfs, wanted.floor_memory_ms // WINDOW_MS)
 
     @property
     def is_voice(self) -> bool:
@@ -84,6 +99,9 @@ class EnergyVoiceActivity:
     def position_ms(self) -> int:
         """Milliseconds of audio judged so far."""
         return self._windows * WINDOW_MS
+
+    async def hear(self, pcm: bytes) -> list[VoiceEvent]:
+        return self.feed(pcm)
 
     def feed(self, pcm: bytes) -> list[VoiceEvent]:
         pcm = self._held + pcm if self._held else pcm
@@ -133,17 +151,17 @@ class EnergyVoiceActivity:
         return VoiceStopped(self.position_ms - self._quiet_windows * WINDOW_MS)
 
 
-class _NoiseFloor:
-    """The least smoothed level of the last `floor_memory_ms`, in ten blocks; sinks at once, rises late."""
+class NoiseFloor:
+    """The least smoothed level of the last `memory_windows`, in ten blocks; sinks at once, rises late."""
 
-    def __init__(self, parameters: VoiceActivityParameters) -> None:
+    def __init__(self, first_floor_dbfs: float, memory_windows: int) -> None:
         block_count = 10
-        self._block_windows = max(1, parameters.floor_memory_ms // WINDOW_MS // block_count)
-        self._minima = deque([parameters.first_floor_dbfs] * block_count, maxlen=block_count)
+        self._block_windows = max(1, memory_windows // block_count)
+        self._minima = deque([first_floor_dbfs] * block_count, maxlen=block_count)
         self._smoothed_db: float | None = None
         self._block_minimum = 0.0
         self._in_block = 0
-        self._floor_db = parameters.first_floor_dbfs
+        self._floor_db = first_floor_dbfs
 
     def update(self, level_db: float) -> float:
         """The floor after this window."""

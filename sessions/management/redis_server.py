@@ -62,4 +62,4 @@ def wait_for_redis(url: str, process: "subprocess.Popen[bytes] | None" = None) -
         else:
             client.close()
             return
-    raise ConfigurationError(f"Redis did not answer within {START_TIMEOUT_SECONDS:.0f} s")
+    raise ConfigurationError(f"no Redis answered within {START_TIMEOUT_SECONDS:.0f} s; start it, or correct REDIS_URL")

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from workers.errors import NovaError
 
-DEATHS_ALLOWED = 4
-DEATHS_WINDOW_SECONDS = 60.0
+DEATHS_ALLOWED = 3
+LONG_LIFE_SECONDS = 60.0
 STOP_SECONDS = 10.0
 READY_SECONDS = 90.0
 LOOK_SECONDS = 0.1
@@ -51,6 +51,7 @@ class Program:
 class _Child:
     program: Program
     process: "subprocess.Popen[str]"
+    started_at: float = field(default_factory=time.monotonic)
     ready: threading.Event = field(default_factory=threading.Event)
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     reader: threading.Thread | None = None
@@ -68,7 +69,7 @@ class Supervisor:
     def __init__(self, say: Callable[[str, str], None]) -> None:
         self._say = say
         self._children: dict[str, _Child] = {}
-        self._deaths: dict[str, deque[float]] = {}
+        self._deaths: dict[str, int] = {}
 
     def start(self, program: Program) -> None:
         """Start and return at once. Raises GivenUpError when there is no such program."""
@@ -93,11 +94,11 @@ class Supervisor:
 
     def wait_until_ready(self) -> None:
         """Raises GivenUpError; a process that dies meanwhile is started again as later."""
-        deadline = time.monotonic() + READY_SECONDS
-        while waiting := [name for name, child in self._children.items() if not child.ready.is_set()]:
+        while waiting := [child for child in self._children.values() if not child.ready.is_set()]:
             self.revive()
-            if time.monotonic() > deadline:
-                raise GivenUpError(f"{', '.join(waiting)} did not become ready within {READY_SECONDS:.0f} s")
+            for child in waiting:
+                if time.monotonic() > child.started_at + READY_SECONDS:
+                    raise GivenUpError(f"{child.program.name} did not become ready within {READY_SECONDS:.0f} s")
             time.sleep(LOOK_SECONDS)
 
     def revive(self) -> None:
@@ -136,13 +137,12 @@ class Supervisor:
                 _signal_group(child.process.pid, signal.SIGKILL)
 
     def _count_death(self, child: _Child, code: int) -> None:
+        """Deaths in a row; a process that was ready and lived long has made up for those before."""
         name = child.program.name
-        deaths = self._deaths.setdefault(name, deque())
-        now = time.monotonic()
-        deaths.append(now)
-        while deaths[0] < now - DEATHS_WINDOW_SECONDS:
-            deaths.popleft()
-        if len(deaths) > DEATHS_ALLOWED:
+        if child.ready.is_set() and time.monotonic() - child.started_at > LONG_LIFE_SECONDS:
+            self._deaths[name] = 0
+        self._deaths[name] = self._deaths.get(name, 0) + 1
+        if self._deaths[name] > DEATHS_ALLOWED:
             raise GivenUpError(f"{name} keeps dying (code {code}); its last line: {_last_line(child)}")
 
     def _forward(self, child: _Child) -> None:

@@ -11,6 +11,7 @@ OUTPUT_RATE_HZ = 24_000
 BYTES_PER_MS = OUTPUT_RATE_HZ * 2 // 1_000
 QUIET_SECONDS = 1.5
 ANSWER_SECONDS = 30.0
+FAULT_SECONDS = 3.0
 
 STEPS = {
     "end_of_turn": "silence until the turn had ended",
@@ -52,6 +53,7 @@ class TalkNotes:
         self._heard_text = ""
         self._open_words = False
         self._has_user_turn = False
+        self._is_fault_final = False
         self._news_at = 0.0
 
     # --- what has been reached ----------------------------------------------------------------------------------------
@@ -73,7 +75,8 @@ class TalkNotes:
         return self.has_answer and not self.is_busy and now - self._news_at > QUIET_SECONDS
 
     def is_hopeless(self, now: float) -> bool:
-        return now - self._news_at > ANSWER_SECONDS
+        """After a fault that no further try can mend, nobody waits long."""
+        return now - self._news_at > (FAULT_SECONDS if self._is_fault_final else ANSWER_SECONDS)
 
     # --- events -------------------------------------------------------------------------------------------------------
 
@@ -99,6 +102,7 @@ class TalkNotes:
                 self._finish(event["response"], now)
             case "error":
                 self.fault = f"{event['error']['message']} ({event['error']['code']})"
+                self._is_fault_final = not event["error"].get("retriable", True)
                 self._caption("error", self.fault, now)
             case "nova.notice":
                 self._caption("notice", event["text"], now)

@@ -30,7 +30,7 @@ class Recording:
 def read_recording(path: Path) -> Recording:
     """Stereo is mixed down. Raises BadInputError that says what the file is and what it should be."""
     try:
-        with wave.open(str(path), "rb") as file:
+        with path.open("rb") as raw, wave.open(raw) as file:
             channels, width, rate_hz = file.getnchannels(), file.getsampwidth(), file.getframerate()
             frames = file.readframes(file.getnframes())
     except OSError as error:
@@ -52,7 +52,7 @@ def read_recording(path: Path) -> Recording:
 def write_recording(path: Path, recording: Recording) -> None:
     """Raises BadInputError when the file cannot be written."""
     try:
-        with wave.open(str(path), "wb") as file:
+        with path.open("wb") as raw, wave.open(raw, "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(SAMPLE_BYTES)
             file.setframerate(recording.rate_hz)

@@ -64,7 +64,7 @@ def main() -> None:
         def house() -> House:
             """One house for all that need one, started when the first does."""
             if not started:
-                settings = {"NOVA_LOG_LEVEL": "WARNING", "SESSIONS_MAX": "200"}
+                settings = {"SESSIONS_MAX": "200"}
                 started.append(stack.enter_context(House("aws", settings=settings)))
             return started[0]
 

@@ -16,9 +16,8 @@ TURN_SECONDS = 30.0
 PAUSE_SECONDS = (0.6, 1.6)
 FIRST_TOKEN_MS, TOKEN_MS, FIRST_BYTE_MS = 200, 10, 100
 WORDS = "question number {number} please"
-# The decision that the first sentence has ended falls with the delta that brings the space after it.
-DELTAS = ["About ", "{last_text} ", "here ", "it ", "is. ", "That ", "was ", "all."]
-DECIDING_DELTA = 4
+FIRST_SENTENCE = "About {words} here it is."
+ANSWER = FIRST_SENTENCE.format(words="{last_text}") + " That was all."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def script(house: House, turns: int) -> None:
     house.aws.script(
         texts=[WORDS.format(number=number) for number in range(turns)],
         defaults={
-            "bedrock": {"deltas": DELTAS, "first_token_ms": FIRST_TOKEN_MS, "token_ms": TOKEN_MS},
+            "bedrock": {"text": ANSWER, "first_token_ms": FIRST_TOKEN_MS, "token_ms": TOKEN_MS},
             "polly": {"first_byte_ms": FIRST_BYTE_MS, "pace": 20, "duration_ms": SENTENCE_MS},
         },
         settings={"keep_audio": False},
@@ -102,24 +101,33 @@ def join_with_journal(house: House, replies: list[Reply]) -> list[Timed]:
         speech.setdefault(call["facts"]["text"], call)
     timed = []
     for reply in replies:
-        said = speech.get(f"About {reply.words} here it is.")
+        said = speech.get(FIRST_SENTENCE.format(words=reply.words))
         if said is not None and reply.words in finals and reply.words in models:
             timed.append(_timed(reply, finals[reply.words], models[reply.words], said))
     return timed
 
 
 def _timed(reply: Reply, final_ms: float, model: Any, said: Any) -> Timed:
-    deltas = [event for event in model["events"] if event["type"] == "contentBlockDelta"]
     first_sound = next(event for event in said["events"] if event["type"] == "speech")
     return Timed(
         words=reply.words,
         final_ms=final_ms,
         model_asked_ms=model["opened_ms"],
-        sentence_sent_ms=deltas[DECIDING_DELTA]["ms"],
+        sentence_sent_ms=_decided_ms(model, said["facts"]["text"]),
         speech_asked_ms=said["opened_ms"],
         speech_sent_ms=first_sound["ms"],
         heard_ms=reply.first_audio_ms,
     )
+
+
+def _decided_ms(model: Any, sentence: str) -> float:
+    """When the delta left that brings the character after the sentence: before it nobody can know that it has ended."""
+    written = ""
+    for event in model["events"]:
+        written += event.get("text", "")
+        if len(written) > len(sentence):
+            return float(event["ms"])
+    raise ValueError(f"the model never wrote more than {sentence!r}")
 
 
 def _calls(house: House, service: str) -> list[Any]:

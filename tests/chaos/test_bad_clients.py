@@ -95,6 +95,7 @@ async def test_an_inbound_flood_is_closed_with_4429(house: House, make_message: 
         async def flood() -> None:
             while True:
                 await client.send(make_message(0))
+                await asyncio.sleep(0)  # a send that need not wait would never let this client read its close frame
 
         async def read() -> None:
             async for _ in client:
@@ -114,6 +115,7 @@ async def test_a_flood_leaves_other_talks_alone(house: House) -> None:
             async def flood() -> None:
                 while True:
                     await client.send(cheap_message(0))
+                    await asyncio.sleep(0)
 
             flooding = asyncio.create_task(flood())
             answered = await ask_again(talker)

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -218,9 +218,11 @@ async def connect_socket(
     url = house.urls[web].replace("http", "ws", 1) + "/v1/realtime?model=nova" + query
     headers = {"Authorization": f"Bearer {key}"}
     names = [Subprotocol(subprotocol)]
-    async with open_socket(url, additional_headers=headers, subprotocols=names, max_size=None) as connection:
-        async with _reading(Socket(connection), rate_hz) as client:
-            yield client
+    async with (
+        open_socket(url, additional_headers=headers, subprotocols=names, max_size=None) as connection,
+        _reading(Socket(connection), rate_hz) as client,
+    ):
+        yield client
 
 
 @asynccontextmanager
@@ -241,7 +243,9 @@ async def call_api(house: House, name: str, body: Json, *, key: str, web: int = 
     """Status and envelope of one call of the HTTP API."""
     async with httpx.AsyncClient(timeout=WAIT_SECONDS) as http:
         url, headers = f"{house.urls[web]}/v1/api/{name}", {"Authorization": f"Bearer {key}"}
-        answer = await (http.get(url, headers=headers) if name == "list" else http.post(url, json=body, headers=headers))
+        answer = await (
+            http.get(url, headers=headers) if name == "list" else http.post(url, json=body, headers=headers)
+        )
     envelope: Json = answer.json()
     return answer.status_code, envelope
 
@@ -262,6 +266,19 @@ async def start_channel(house: House, channel_name: str, *, key: str, web: int =
     return str(envelope["data"]["session_id"])
 
 
+async def wait_until(is_true: Callable[[], Awaitable[bool]], what: str, seconds: float = WAIT_SECONDS) -> None:
+    """Asks again and again; for states that nobody announces."""
+    deadline = time.monotonic() + seconds
+    while not await is_true():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        await asyncio.sleep(0.02)
+
+
+async def open_services(house: House) -> set[str]:
+    """The services with a call that is not over."""
+    return {str(call["service"]) for call in await asyncio.to_thread(house.aws.journal, open=True)}
+
+
 async def tell_script(house: House, **update: Any) -> None:
     await asyncio.to_thread(house.aws.script, **update)
 
@@ -270,6 +287,4 @@ async def see_calls(house: House, service: str, count: int = 1, *, ended: bool =
     """The service's calls in full, once there are `count` of them; `ended`: only those that are over count."""
     if ended:
         wanted["open"] = False
-    return await asyncio.to_thread(
-        house.aws.wait_for_calls, count, WAIT_SECONDS, full=True, service=service, **wanted
-    )
+    return await asyncio.to_thread(house.aws.wait_for_calls, count, WAIT_SECONDS, full=True, service=service, **wanted)

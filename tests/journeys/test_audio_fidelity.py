@@ -40,7 +40,7 @@ async def _say(house: House, rate_hz: int) -> Sent:
         for piece in _odd_pieces(sound):
             await client.append(piece)
         await client.wait_for("conversation.item.input_audio_transcription.completed")
-        call = (await see_calls(house, "transcribe", **{"rate_hz": rate_hz}))[0]
+        call = (await see_calls(house, "transcribe", rate_hz=rate_hz))[0]
         heard = await asyncio.to_thread(house.aws.audio, call["id"])
     return Sent(sound, heard, str(call["parameters"]["sample-rate"]))
 

@@ -1,9 +1,9 @@
-"""The way of the data is the one that was drawn: workers call Bedrock and Polly, streams join the processes, sound stays out."""
+"""The data goes the way that was drawn: workers call model and voice, streams join the processes, sound stays out."""
 
 import asyncio
 import base64
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -131,7 +131,8 @@ def test_transcribe_is_called_from_no_worker(talk: Talk) -> None:
 
 def _entries(house: House, stream: str, *needed: str) -> list[str]:
     found = []
-    for _, fields in house.redis().xrange(stream):
+    entries: Any = house.redis().xrange(stream)
+    for _, fields in entries:
         text = " ".join(value.decode(errors="replace") for value in fields.values())
         if all(part in text for part in needed):
             found.append(text)
@@ -145,7 +146,9 @@ def test_the_users_words_go_over_the_transcripts_stream_and_are_read_by_the_work
     assert _entries(house_of_aws, keys.TRANSCRIPTS_STREAM, turn, "partial")
     assert _entries(house_of_aws, keys.TRANSCRIPTS_STREAM, turn, "confirmed", QUESTION)
     assert talk.bedrock[0]["facts"]["last_user_text"] == QUESTION
-    request = next(line for line in talk.said_to_redis.splitlines() if b"nova:reply:resp" in line and b'"set"' in line.lower())
+    request = next(
+        line for line in talk.said_to_redis.splitlines() if b"nova:reply:resp" in line and b'"set"' in line.lower()
+    )
     assert QUESTION.encode() not in request, "the words came with the request instead"
 
 

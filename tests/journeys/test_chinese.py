@@ -34,8 +34,8 @@ async def _talk_chinese(house: House) -> Talk:
     answer = "".join(PIECES)
     await tell_script(house, texts=[QUESTION], bedrock=[{"text": answer}], defaults={"polly": {"ms_per_character": 40}})
     channel_name, ticket = await generate_ticket(house, key=CALLER_KEY)
-    wishes = {"graph_name": "va_nova_multimodal_aws", "properties": PROPERTIES}
-    await start_channel(house, channel_name, key=CALLER_KEY, **wishes)
+    graph_name = "va_nova_multimodal_aws"
+    await start_channel(house, channel_name, key=CALLER_KEY, graph_name=graph_name, properties=PROPERTIES)
     async with connect(house, key=ticket) as client:
         greeting = await client.wait_for("response.done")
         await client.speak(speech(1_000))

@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 import httpx
 
+from tests.house import API_KEY
+
 STARTS = 20
+AUTHORIZATION = {"Authorization": f"Bearer {API_KEY}"}
 
 
 class TwoWebs(Protocol):
@@ -19,7 +22,7 @@ class TwoWebs(Protocol):
 
 
 def _call(base_url: str, name: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    response = httpx.post(f"{base_url}/v1/api/{name}", json=body, timeout=30)
+    response = httpx.post(f"{base_url}/v1/api/{name}", json=body, headers=AUTHORIZATION, timeout=30)
     return response.status_code, response.json()
 
 
@@ -28,7 +31,7 @@ def _channel_name() -> str:
 
 
 def _listed(base_url: str) -> list[str]:
-    body = httpx.get(f"{base_url}/v1/api/list", timeout=30).json()
+    body = httpx.get(f"{base_url}/v1/api/list", headers=AUTHORIZATION, timeout=30).json()
     return [item["channelName"] for item in body["data"]]
 
 

@@ -25,6 +25,7 @@ Interrupt = Callable[[Client], Awaitable[None]]
 
 
 class Interrupted(NamedTuple):
+    way: str
     client: Client
     reply_id: str
     item_id: str
@@ -84,7 +85,7 @@ async def _interrupt(house: House, way: str) -> Interrupted:
         told, answered = (await see_calls(house, "bedrock", 2, ended=True))[:2]
         polly = await see_calls(house, "polly")
     place_of_old = (started.event.response_id, started.event.item_id)
-    return Interrupted(client, *place_of_old, flush, told, answered["request"], polly)
+    return Interrupted(way, client, *place_of_old, flush, told, answered["request"], polly)
 
 
 @pytest.fixture(scope="module", params=WAYS)
@@ -111,6 +112,13 @@ def test_the_models_stream_is_closed_within_300_ms_of_the_flush(interrupted: Int
 def test_the_old_response_is_done_once_as_cancelled(interrupted: Interrupted) -> None:
     ends = [heard.event.response for heard in interrupted.client.of("response.done")]
     assert [end.status for end in ends if end.id == interrupted.reply_id] == ["cancelled"]
+
+
+def test_only_an_interruption_by_voice_needs_no_words_and_only_one_by_words_has_them(interrupted: Interrupted) -> None:
+    client = interrupted.client
+    before = client.events[: client.events.index(interrupted.flush)]
+    has_words = any(heard.type == "nova.transcript" and heard.event.text for heard in before)
+    assert has_words == (interrupted.way == "words")
 
 
 def test_the_flush_names_what_is_to_be_dropped(interrupted: Interrupted) -> None:

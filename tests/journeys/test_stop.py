@@ -22,9 +22,10 @@ from tests.journeys.client import (
     call_api,
     connect_socket,
     generate_ticket,
-    see_calls,
+    open_services,
     start_channel,
     tell_script,
+    wait_until,
 )
 from tests.journeys.conftest import CALLER_KEY, FOREIGN_KEY, Play
 from tests.journeys.sounds import speech
@@ -35,7 +36,6 @@ SILENT = {"llm": {"greeting": ""}}
 REFUSED = (401, 403)
 EXPIRED_SECONDS = -5
 IDLE_SECONDS = 1
-PRESENT_SECONDS = 4.0
 LATER_CALLS_SECONDS = 1.0
 
 
@@ -54,12 +54,14 @@ async def _all_services_are_busy(house: House, client: Client) -> list[Json]:
     """A spoken turn is being answered: all three services have a call that is open."""
     await client.speak(speech(800), silence_ms=600)
     await client.wait_for("response.output_audio.delta")
-    async with asyncio.timeout(WAIT_SECONDS):
-        while True:
-            still_open = await asyncio.to_thread(house.aws.journal, open=True)
-            if {call["service"] for call in still_open} == {"transcribe", "bedrock", "polly"}:
-                return still_open
-            await asyncio.sleep(0.02)
+    calls: list[Json] = []
+
+    async def are_busy() -> bool:
+        calls[:] = await asyncio.to_thread(house.aws.journal, open=True)
+        return {call["service"] for call in calls} == {"transcribe", "bedrock", "polly"}
+
+    await wait_until(are_busy, "an open call of every service")
+    return calls
 
 
 async def _stop(house: House, socket_at: int, stop_at: int) -> Stopped:
@@ -72,24 +74,24 @@ async def _stop(house: House, socket_at: int, stop_at: int) -> Stopped:
         asked_ms = time.monotonic() * 1_000
         answered = await call_api(house, "stop", {"channel_name": channel_name}, key=CALLER_KEY, web=stop_at)
         close_code = await client.wait_closed()
-        for service in ("transcribe", "bedrock", "polly"):
-            await see_calls(house, service, ended=True)
-        await _wait_until_nothing_is_open(house)
+        await wait_until(lambda: _is_quiet(house), "the end of every call")
         calls = await asyncio.to_thread(house.aws.journal)
-        await asyncio.sleep(LATER_CALLS_SECONDS)
+        await asyncio.sleep(LATER_CALLS_SECONDS)  # watching for what must not come
         later = await asyncio.to_thread(house.aws.journal, since=calls[-1]["id"])
     listed = await _listed(house, CALLER_KEY)
     return Stopped(client, close_code, asked_ms, answered, still_open, calls, later, listed)
 
 
-async def _wait_until_nothing_is_open(house: House) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while await asyncio.to_thread(house.aws.journal, open=True):
-            await asyncio.sleep(0.02)
+async def _is_quiet(house: House) -> bool:
+    return not await open_services(house)
 
 
 async def _listed(house: House, key: str) -> list[str]:
     return [item["channelName"] for item in (await call_api(house, "list", {}, key=key))[1]["data"]]
+
+
+async def _is_gone(house: House, channel_name: str) -> bool:
+    return channel_name not in await _listed(house, CALLER_KEY)
 
 
 @pytest.fixture(scope="module", params=[(0, 0), (0, 1), (1, 0)], ids=["here", "at-the-second", "at-the-first"])
@@ -158,19 +160,16 @@ async def test_a_second_socket_takes_the_channel_and_the_first_is_closed_with_44
 ) -> None:
     channel_name, ticket = await generate_ticket(house, key=CALLER_KEY)
     await start_channel(house, channel_name, key=CALLER_KEY, properties=SILENT)
-    async with connect_socket(house, key=ticket) as first:
-        async with connect_socket(house, key=ticket, web=second_at) as second:
-            assert await first.wait_closed() == 4409
-            assert (await second.ask("Who has the floor?")).status == "completed"
-            assert second.close_code is None
+    async with connect_socket(house, key=ticket) as first, connect_socket(house, key=ticket, web=second_at) as second:
+        assert await first.wait_closed() == 4409
+        assert (await second.ask("Who has the floor?")).status == "completed"
+        assert second.close_code is None
 
 
 async def test_a_session_nobody_is_present_in_ends_by_itself(house: House) -> None:
     channel_name, _ = await generate_ticket(house, key=CALLER_KEY)
     await start_channel(house, channel_name, key=CALLER_KEY, timeout=IDLE_SECONDS)
-    async with asyncio.timeout(WAIT_SECONDS):
-        while channel_name in await _listed(house, CALLER_KEY):
-            await asyncio.sleep(0.2)
+    await wait_until(lambda: _is_gone(house, channel_name), "the idle session's end")
     status, envelope = await call_api(house, "ping", {"channel_name": channel_name}, key=CALLER_KEY)
     assert (status, envelope["code"]) == (404, "10002")
 
@@ -182,9 +181,7 @@ async def test_an_open_socket_is_presence_enough(house: House) -> None:
     async with connect_socket(house, key=ticket) as client:
         await start_channel(house, watched, key=CALLER_KEY, timeout=3, properties=SILENT)
         await start_channel(house, alone, key=CALLER_KEY, timeout=3)
-        async with asyncio.timeout(WAIT_SECONDS):
-            while alone in await _listed(house, CALLER_KEY):
-                await asyncio.sleep(0.2)
+        await wait_until(lambda: _is_gone(house, alone), "the idle session's end")
         assert watched in await _listed(house, CALLER_KEY)
         assert (await client.ask("Still there?")).status == "completed"
 
@@ -229,7 +226,12 @@ async def test_a_bad_secret_is_refused_before_the_socket_is_open(house: House, k
 
 @pytest.mark.parametrize(
     ("kind", "code"),
-    [("unknown", "ticket_forged"), ("expired", "ticket_expired"), ("forged", "ticket_forged"), ("tampered", "ticket_forged")],
+    [
+        ("unknown", "ticket_forged"),
+        ("expired", "ticket_expired"),
+        ("forged", "ticket_forged"),
+        ("tampered", "ticket_forged"),
+    ],
 )
 async def test_a_browser_with_a_bad_secret_is_told_why_and_closed_with_4401(house: House, kind: str, code: str) -> None:
     names = [Subprotocol("realtime"), Subprotocol(f"openai-insecure-api-key.{BAD_SECRETS[kind](house)}")]
@@ -263,16 +265,12 @@ async def test_a_key_opens_no_channel_of_another_owner(house: House) -> None:
     assert ends[0] == ends[1]
 
 
-async def _told_and_closed(house: House, channel_name: str) -> tuple[int, str]:
+async def _told_and_closed(house: House, channel_name: str) -> tuple[int | None, str | None]:
     url = f"{house.ws_url}?channel_name={channel_name}"
     headers = {"Authorization": f"Bearer {FOREIGN_KEY}"}
     async with open_socket(url, additional_headers=headers) as socket:
-        try:
-            while True:
-                await asyncio.wait_for(socket.recv(), WAIT_SECONDS)
-        except ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            return closed.rcvd.code, closed.rcvd.reason
+        await asyncio.wait_for(socket.wait_closed(), WAIT_SECONDS)
+        return socket.close_code, socket.close_reason
 
 
 async def test_another_owner_can_neither_stop_nor_ping_nor_see_a_channel(house: House) -> None:

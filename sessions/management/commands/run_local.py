@@ -31,8 +31,7 @@ class Command(BaseCommand):
     help = "Start Redis (unless REDIS_URL is set), migrate, start the web process and both workers; Ctrl-C ends all."
 
     def handle(self, *_: Any, **options: Any) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+        _take_signals()
         supervisor = Supervisor(self._say)
         try:
             self._start(supervisor)
@@ -124,6 +123,14 @@ def _kept_secret(path: Path) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(50))
     return path.read_text().strip()
+
+
+def _take_signals() -> None:
+    """Ctrl-C counts even where a shell started us with it ignored; a lost terminal does not under nohup."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
 
 
 def _interrupt(*_: object) -> None:

@@ -1,0 +1,158 @@
+"""One stream's ear by the Silero model, behind an energy gate: windows, state and decision; the model runs elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import numpy as np
+import structlog
+
+from sessions.live.resampling import StreamResampler
+from sessions.live.silero_batch import Judged, VoiceModelFailedError
+from sessions.live.silero_gate import EnergyGate, GateParameters
+from sessions.live.silero_model import CONTEXT_SAMPLES, INPUT_SAMPLES, RATE_HZ, WINDOW_SAMPLES, Floats, new_state
+from sessions.live.voice_activity import EnergyVoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
+
+logger = structlog.get_logger(__name__)
+
+WINDOW_MS: Final = 32
+_WINDOW_BYTES: Final = WINDOW_SAMPLES * 2
+_LEAD_IN_WINDOWS: Final = 3
+"""What the model hears from before the gate opened, so that it does not begin in the middle of a sound."""
+_FULL_SCALE: Final = np.float32(1 / 32_768)
+
+
+@dataclass(frozen=True, slots=True)
+class SileroParameters:
+    """A voice starts after `min_speech_ms` of windows at `threshold`, and stops after `hangover_ms` of windows
+    that are `hysteresis` below it; both are rounded up to windows of 32 ms."""
+
+    threshold: float = 0.5
+    hysteresis: float = 0.15
+    min_speech_ms: int = 50
+    hangover_ms: int = 200
+    gate: GateParameters = GateParameters()
+
+    def with_threshold(self, threshold: float) -> "SileroParameters":
+        """`threshold` as in the Realtime protocol; 0 and 1 would mean always and never, so the ends are kept off."""
+        return replace(self, threshold=min(max(threshold, 0.05), 0.95))
+
+    @property
+    def off_threshold(self) -> float:
+        return max(self.threshold - self.hysteresis, self.threshold / 2)
+
+
+class VoiceJudge(Protocol):
+    async def judge(self, windows: Sequence[Floats], state: Floats) -> Judged: ...
+
+
+class SileroVoiceActivity:
+    """Sound at any rate. Should the model fail, this stream goes on by energy."""
+
+    def __init__(self, rate_hz: int, judge: VoiceJudge, parameters: SileroParameters | None = None) -> None:
+        self._judge = judge
+        self._parameters = parameters or SileroParameters()
+        self._resampler = StreamResampler(rate_hz, RATE_HZ)
+        self._gate = EnergyGate(self._parameters.gate)
+        self._held = b""
+        self._tail = np.zeros(CONTEXT_SAMPLES, np.float32)
+        self._state = new_state()
+        self._is_awake = False
+        self._decision = _Decision(self._parameters)
+        self._fallback: EnergyVoiceActivity | None = None
+        self._fallback_from_ms = 0
+
+    @property
+    def is_voice(self) -> bool:
+        return self._fallback.is_voice if self._fallback is not None else self._decision.is_voice
+
+    @property
+    def position_ms(self) -> int:
+        judged_after_ms = self._fallback.position_ms if self._fallback is not None else 0
+        return self._decision.position_ms + judged_after_ms
+
+    async def hear(self, pcm: bytes) -> list[VoiceEvent]:
+        pcm = self._resampler.process(pcm)
+        if self._fallback is not None:
+            return self._hear_by_energy(pcm)
+        pcm = self._held + pcm
+        used_bytes = len(pcm) - len(pcm) % _WINDOW_BYTES
+        self._held = pcm[used_bytes:]
+        if not used_bytes:
+            return []
+        samples = np.frombuffer(pcm, "<i2", used_bytes // 2) * _FULL_SCALE
+        if not self._gate.is_open(samples, is_voice=self._decision.is_voice):
+            return self._sleep(samples)
+        try:
+            return await self._ask(samples)
+        except VoiceModelFailedError:
+            return self._fall_back(pcm)
+
+    def _sleep(self, samples: Floats) -> list[VoiceEvent]:
+        self._is_awake = False
+        self._tail = np.concatenate([self._tail, samples])[-CONTEXT_SAMPLES - _LEAD_IN_WINDOWS * WINDOW_SAMPLES :]
+        return self._decision.take([0.0] * (len(samples) // WINDOW_SAMPLES))
+
+    async def _ask(self, samples: Floats) -> list[VoiceEvent]:
+        if not self._is_awake:
+            self._state = new_state()
+        sound = np.concatenate([self._tail, samples])
+        starts = range(0, len(sound) - CONTEXT_SAMPLES, WINDOW_SAMPLES)
+        judged = await self._judge.judge([sound[at : at + INPUT_SAMPLES] for at in starts], self._state)
+        self._is_awake, self._state, self._tail = True, judged.state, sound[-CONTEXT_SAMPLES:]
+        lead_in_windows = len(starts) - len(samples) // WINDOW_SAMPLES
+        self._decision.remember(judged.probabilities[:lead_in_windows])
+        return self._decision.take(judged.probabilities[lead_in_windows:])
+
+    def _fall_back(self, pcm: bytes) -> list[VoiceEvent]:
+        """The voice that the model heard ends here; energy finds it again if it goes on."""
+        logger.warning("voice_activity_fell_back", engine="energy")
+        self._fallback = EnergyVoiceActivity(RATE_HZ)
+        self._fallback_from_ms = self._decision.position_ms
+        ended: list[VoiceEvent] = [VoiceStopped(self._fallback_from_ms)] if self._decision.is_voice else []
+        return ended + self._hear_by_energy(pcm)
+
+    def _hear_by_energy(self, pcm: bytes) -> list[VoiceEvent]:
+        assert self._fallback is not None
+        return [replace(event, at_ms=event.at_ms + self._fallback_from_ms) for event in self._fallback.feed(pcm)]
+
+
+class _Decision:
+    """From probabilities, a window each, to events."""
+
+    def __init__(self, parameters: SileroParameters) -> None:
+        self._parameters = parameters
+        self._windows = 0
+        self._voiced_windows = 0
+        self._quiet_windows = 0
+        self.is_voice = False
+
+    @property
+    def position_ms(self) -> int:
+        return self._windows * WINDOW_MS
+
+    def remember(self, probabilities: Sequence[float]) -> None:
+        """Of windows that were taken for silence when they came: a voice found now may have begun in them."""
+        for probability in probabilities:
+            self._count(probability)
+
+    def take(self, probabilities: Sequence[float]) -> list[VoiceEvent]:
+        events = (self._take(probability) for probability in probabilities)
+        return [event for event in events if event is not None]
+
+    def _take(self, probability: float) -> VoiceEvent | None:
+        self._windows += 1
+        self._count(probability)
+        if not self.is_voice and self._voiced_windows * WINDOW_MS >= self._parameters.min_speech_ms:
+            self.is_voice = True
+            return VoiceStarted(max(0, self.position_ms - self._voiced_windows * WINDOW_MS))
+        if self.is_voice and self._quiet_windows * WINDOW_MS >= self._parameters.hangover_ms:
+            self.is_voice = False
+            return VoiceStopped(self.position_ms - self._quiet_windows * WINDOW_MS)
+        return None
+
+    def _count(self, probability: float) -> None:
+        is_over = probability >= self._parameters.threshold
+        is_under = probability < self._parameters.off_threshold
+        self._voiced_windows = self._voiced_windows + 1 if is_over else 0
+        self._quiet_windows = self._quiet_windows + 1 if is_under else 0
