@@ -55,12 +55,14 @@ class Doorkeeper:
         older = self._sessions.add(session)
         if older is not None:
             self.close(older, SUPERSEDED, "superseded by a newer socket of the same channel")
+        is_open = False
         try:
             # `start` may be called while this socket is being opened: its announcement comes too early for it then.
             row = row or await database_sync_to_async(lifecycle.find_started)(channel_name)
-        except BaseException:
-            self.close(session)
-            raise
+            is_open = True
+        finally:
+            if not is_open:
+                self.close(session)
         if row is not None:
             self._wake_with(session, row)
         logger.info("socket_opened", channel_name=channel_name, session_id=session.session_id)

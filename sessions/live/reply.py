@@ -35,6 +35,8 @@ logger = structlog.get_logger(__name__)
 REPLY_TASK = -1
 MAX_ATTEMPTS = 2
 MAX_REPLY_MS = 45_000.0
+DELAY_TOLD_MS = 2_250.0
+"""With the check four times a second the client hears of it within 2.5 s."""
 BYTES_PER_SAMPLE = 2
 
 STOP_REASONS = {"max_tokens": "max_output_tokens", "content_filtered": "content_filter"}
@@ -74,6 +76,7 @@ class Reply:
         self._written: ReplyWritten | None = None
         self._tools = ToolCalls(plan.reply_id, host)
         self._has_item = False
+        self._told_of_delay_ms = 0.0
         self._is_waiting_to_send = False
 
     # --- begin and end ----------------------------------------------------------------------------------------------
@@ -150,8 +153,18 @@ class Reply:
         for index in self._watch.lost(now_ms):
             error = NovaError("the worker making this answer was lost", code="worker_lost", retriable=True)
             self._task_failed(index, error)
+        self._tell_of_delay(now_ms)
         if not self.is_over and self._written is None and now_ms - self.delays.asked_ms > MAX_REPLY_MS:
             self._fail(NovaError("the answer took too long", code="reply_too_long", retriable=True))
+
+    def _tell_of_delay(self, now_ms: float) -> None:
+        """Nobody is left in silence: a provider that hangs is named as long as it keeps the listener waiting."""
+        quiet_since_ms = max(self.delays.asked_ms, self.play_out.ends_at_ms(), self._told_of_delay_ms)
+        has_text_to_read = not self.plan.is_audio and bool(self.spoken.sentences)
+        if self.is_over or has_text_to_read or now_ms - quiet_since_ms < DELAY_TOLD_MS:
+            return
+        self._told_of_delay_ms = now_ms
+        self._host.deliver(facts.Noticed("answer_delayed", "the answer takes longer than usual"))
 
     def _sentence_written(self, entry: SentenceWritten) -> None:
         now_ms = self._host.now_ms()

@@ -317,7 +317,8 @@ class LiveSession:
         if isinstance(entry, FrameKept | FrameSkipped | WorkFailed) and self._watching.owns(entry.reply_id):
             self._watching.take(entry, self.now_ms())
         elif isinstance(entry, WorkFailed) and entry.stage == "frame":
-            self._tell_fault(NovaError(entry.text, code=entry.code, retriable=entry.retriable))
+            text = f"conversation.item.create: {entry.text}"
+            self._tell_fault(NovaError(text, code=entry.code, retriable=entry.retriable))
         else:
             self._replying.take(entry)
 

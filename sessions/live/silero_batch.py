@@ -2,8 +2,8 @@
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,8 +16,8 @@ from workers.errors import NovaError
 logger = structlog.get_logger(__name__)
 
 COLLECT_SECONDS: Final = 0.010
-_INLINE_WINDOWS: Final = 4
-"""Up to here (0.4 ms) the loop waits less for the model than a thread would cost it."""
+LARGEST_BATCH: Final = 16
+"""Streams; beyond that a window costs no less, and other work on the loop would wait longer (1 ms for each window)."""
 _LOAD_MEMORY_SECONDS: Final = 0.2
 _BUSY_LOAD: Final = 40.0
 """Requests in the remembered time from which on waiting brings company: 200 a second, two in each 10 ms."""
@@ -47,71 +47,53 @@ class _Request:
 
 
 class SileroBatch:
-    """One per process and event loop. While the model runs in its thread, the next batch gathers."""
+    """One per process and event loop. The model runs on the loop: in a thread of its own every step of a batch waited for
+    Python's lock, and under load the ears of 100 sessions fell behind the clock."""
 
     def __init__(self, model: VoiceModel) -> None:
         self._model = model
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="voice-model")
-        self._waiting: list[_Request] = []
+        self._waiting: deque[_Request] = deque()
         self._is_planned = False
         self._load = 0.0
         self._load_at = 0.0
-
-    def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def judge(self, windows: Sequence[Floats], state: Floats) -> Judged:
         """Windows of 576 samples in the order of their sound. Raises VoiceModelFailedError."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Judged] = loop.create_future()
         self._waiting.append(_Request(windows, state, answer))
-        self._plan(loop)
+        self._note_load(loop.time())
+        if not self._is_planned:
+            self._is_planned = True
+            loop.call_later(COLLECT_SECONDS if self._load >= _BUSY_LOAD else 0, self._run, loop)
         return await answer
 
-    def _plan(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._is_planned or not self._waiting:
-            return
-        self._is_planned = True
-        if self._load < _BUSY_LOAD:
-            loop.call_soon(self._begin, loop)
-        else:
-            loop.call_later(COLLECT_SECONDS, self._begin, loop)
-
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        requests, self._waiting = [entry for entry in self._waiting if not entry.answer.done()], []
-        self._note_load(loop.time(), len(requests))
-        if sum(len(entry.windows) for entry in requests) <= _INLINE_WINDOWS:
-            self._finish(loop, requests, self._judge_all(requests))
-            return
-        running = loop.run_in_executor(self._thread, self._judge_all, requests)
-        running.add_done_callback(lambda done: self._take(loop, requests, done))
-
-    def _take(
-        self, loop: asyncio.AbstractEventLoop, requests: list[_Request], done: "asyncio.Future[list[Judged] | None]"
-    ) -> None:
-        self._finish(loop, requests, None if done.cancelled() else done.result())
-
-    def _finish(self, loop: asyncio.AbstractEventLoop, requests: list[_Request], answers: list[Judged] | None) -> None:
-        self._is_planned = False
-        for place, entry in enumerate(requests):
-            if entry.answer.done():
-                continue
-            if answers is None:
-                entry.answer.set_exception(VoiceModelFailedError("the voice model failed"))
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What waits beyond one batch has its turn after what else is ready on the loop."""
+        requests: list[_Request] = []
+        while self._waiting and len(requests) < LARGEST_BATCH:
+            request = self._waiting.popleft()
+            if not request.answer.done():
+                requests.append(request)
+        self._is_planned = bool(self._waiting)
+        if self._is_planned:
+            loop.call_soon(self._run, loop)
+        for request, judged in zip(requests, self._judge_all(requests), strict=True):
+            if judged is None:
+                request.answer.set_exception(VoiceModelFailedError("the voice model failed"))
             else:
-                entry.answer.set_result(answers[place])
-        self._plan(loop)
+                request.answer.set_result(judged)
 
-    def _judge_all(self, requests: list[_Request]) -> list[Judged] | None:
+    def _judge_all(self, requests: list[_Request]) -> list[Judged] | list[None]:
         try:
             return judge_together(self._model, [(entry.windows, entry.state) for entry in requests])
         except Exception:  # process border: onnxruntime is native code with an exception tree of its own
             logger.exception("voice_model_failed", streams=len(requests))
-            return None
+            return [None] * len(requests)
 
-    def _note_load(self, now_seconds: float, request_count: int) -> None:
+    def _note_load(self, now_seconds: float) -> None:
         kept = math.exp((self._load_at - now_seconds) / _LOAD_MEMORY_SECONDS)
-        self._load = self._load * kept + request_count
+        self._load = self._load * kept + 1
         self._load_at = now_seconds
 
 

@@ -25,15 +25,13 @@ async def prepare_voice_engine() -> None:
     except VoiceModelMissingError as error:
         logger.warning("voice_activity_engine", engine="energy", reason=error.text)
         return
-    release_voice_engine()
     _Engine.batch = SileroBatch(model)
     logger.info("voice_activity_engine", engine="silero")
 
 
 def release_voice_engine() -> None:
-    batch, _Engine.batch = _Engine.batch, None
-    if batch is not None:
-        batch.close()
+    """Sessions that begin from now on hear by energy."""
+    _Engine.batch = None
 
 
 def voice_engine_name() -> str:

@@ -6,10 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from sessions.live.silero_model import WINDOW_SAMPLES, Floats
+from sessions.live.silero_model import Floats
 from sessions.live.voice_activity import NoiseFloor
 
 _LEAST_POWER: Final = 1e-10
+_FULL_SCALE: Final = np.float32(1 / 32_768)
 _WINDOW_MS: Final = 32
 
 
@@ -28,19 +29,27 @@ class GateParameters:
 class EnergyGate:
     """One stream's gate, which looks twice: at the sound, and at its slope, in which hum and rumble are small."""
 
-    def __init__(self, parameters: GateParameters | None = None) -> None:
+    def __init__(self, rate_hz: int, parameters: GateParameters | None = None) -> None:
         self._parameters = parameters or GateParameters()
         memory_windows = self._parameters.floor_memory_ms // _WINDOW_MS
         self._floors = [NoiseFloor(self._parameters.first_floor_dbfs, memory_windows) for _ in range(2)]
-        self._held_ms = 0
+        self._window_samples = rate_hz * _WINDOW_MS // 1_000
+        self._held = b""
+        self._held_open_ms = 0
 
-    def is_open(self, samples: Floats, *, is_voice: bool) -> bool:
-        """For these whole windows together; `is_voice` holds it open, and the floor is not learnt from it."""
-        if is_voice or self._is_loud(samples.reshape(-1, WINDOW_SAMPLES)):
-            self._held_ms = self._parameters.hold_ms
+    def is_open(self, pcm: bytes, *, is_voice: bool) -> bool:
+        """For all of `pcm` together; `is_voice` holds it open, and the floors do not learn from it."""
+        if is_voice:
+            self._held, self._held_open_ms = b"", self._parameters.hold_ms
             return True
-        self._held_ms -= len(samples) // WINDOW_SAMPLES * _WINDOW_MS
-        return self._held_ms > 0
+        pcm = self._held + pcm
+        count = len(pcm) // (self._window_samples * 2)
+        self._held = pcm[count * self._window_samples * 2 :]
+        samples = np.frombuffer(pcm, "<i2", count * self._window_samples) * _FULL_SCALE
+        self._held_open_ms -= count * _WINDOW_MS
+        if count and self._is_loud(samples.reshape(count, -1)):
+            self._held_open_ms = self._parameters.hold_ms
+        return self._held_open_ms > 0
 
     def _is_loud(self, windows: Floats) -> bool:
         """Every window is looked at, so that the floors learn from all of them."""
@@ -54,4 +63,5 @@ class EnergyGate:
 
 def _levels_db(windows: Floats) -> list[float]:
     energies: list[float] = np.einsum("ij,ij->i", windows, windows).tolist()
-    return [10 * math.log10(energy / WINDOW_SAMPLES + _LEAST_POWER) for energy in energies]
+    size = windows.shape[1]
+    return [10 * math.log10(energy / size + _LEAST_POWER) for energy in energies]

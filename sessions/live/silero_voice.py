@@ -17,7 +17,7 @@ logger = structlog.get_logger(__name__)
 
 WINDOW_MS: Final = 32
 _WINDOW_BYTES: Final = WINDOW_SAMPLES * 2
-_LEAD_IN_WINDOWS: Final = 3
+_LEAD_IN_MS: Final = 128
 """What the model hears from before the gate opened, so that it does not begin in the middle of a sound."""
 _FULL_SCALE: Final = np.float32(1 / 32_768)
 
@@ -47,18 +47,18 @@ class VoiceJudge(Protocol):
 
 
 class SileroVoiceActivity:
-    """Sound at any rate. Should the model fail, this stream goes on by energy."""
+    """Sound at any rate, whole samples. Should the model fail, this stream goes on by energy."""
 
     def __init__(self, rate_hz: int, judge: VoiceJudge, parameters: SileroParameters | None = None) -> None:
+        self._rate_hz = rate_hz
         self._judge = judge
         self._parameters = parameters or SileroParameters()
-        self._resampler = StreamResampler(rate_hz, RATE_HZ)
-        self._gate = EnergyGate(self._parameters.gate)
-        self._held = b""
-        self._tail = np.zeros(CONTEXT_SAMPLES, np.float32)
-        self._state = new_state()
-        self._is_awake = False
+        self._gate = EnergyGate(rate_hz, self._parameters.gate)
         self._decision = _Decision(self._parameters)
+        self._received_bytes = 0
+        self._recent = b""
+        self._lead_in_bytes = rate_hz * _LEAD_IN_MS // 1_000 * 2
+        self._awake: _Awake | None = None
         self._fallback: EnergyVoiceActivity | None = None
         self._fallback_from_ms = 0
 
@@ -68,53 +68,72 @@ class SileroVoiceActivity:
 
     @property
     def position_ms(self) -> int:
-        judged_after_ms = self._fallback.position_ms if self._fallback is not None else 0
-        return self._decision.position_ms + judged_after_ms
+        if self._fallback is not None:
+            return self._fallback_from_ms + self._fallback.position_ms
+        return self._decision.position_ms
 
     async def hear(self, pcm: bytes) -> list[VoiceEvent]:
-        pcm = self._resampler.process(pcm)
         if self._fallback is not None:
-            return self._hear_by_energy(pcm)
-        pcm = self._held + pcm
-        used_bytes = len(pcm) - len(pcm) % _WINDOW_BYTES
-        self._held = pcm[used_bytes:]
-        if not used_bytes:
+            return self._hear_by_energy(self._fallback, pcm)
+        if not self._gate.is_open(pcm, is_voice=self._decision.is_voice):
+            self._sleep(pcm)
             return []
-        samples = np.frombuffer(pcm, "<i2", used_bytes // 2) * _FULL_SCALE
-        if not self._gate.is_open(samples, is_voice=self._decision.is_voice):
-            return self._sleep(samples)
         try:
-            return await self._ask(samples)
+            return await self._ask(pcm)
         except VoiceModelFailedError:
             return self._fall_back(pcm)
 
-    def _sleep(self, samples: Floats) -> list[VoiceEvent]:
-        self._is_awake = False
-        self._tail = np.concatenate([self._tail, samples])[-CONTEXT_SAMPLES - _LEAD_IN_WINDOWS * WINDOW_SAMPLES :]
-        return self._decision.take([0.0] * (len(samples) // WINDOW_SAMPLES))
+    def _sleep(self, pcm: bytes) -> None:
+        self._awake = None
+        self._received_bytes += len(pcm)
+        self._recent = (self._recent + pcm)[-self._lead_in_bytes :]
+        self._decision.skip_to(self._milliseconds(self._received_bytes))
 
-    async def _ask(self, samples: Floats) -> list[VoiceEvent]:
-        if not self._is_awake:
-            self._state = new_state()
-        sound = np.concatenate([self._tail, samples])
-        starts = range(0, len(sound) - CONTEXT_SAMPLES, WINDOW_SAMPLES)
-        judged = await self._judge.judge([sound[at : at + INPUT_SAMPLES] for at in starts], self._state)
-        self._is_awake, self._state, self._tail = True, judged.state, sound[-CONTEXT_SAMPLES:]
-        lead_in_windows = len(starts) - len(samples) // WINDOW_SAMPLES
+    async def _ask(self, pcm: bytes) -> list[VoiceEvent]:
+        self._received_bytes += len(pcm)
+        lead_in_windows = 0
+        if self._awake is None:
+            self._awake = _Awake(self._rate_hz)
+            lead_in_windows = self._milliseconds(len(self._recent)) // WINDOW_MS
+            pcm, self._recent = self._recent + pcm, b""
+        windows = self._awake.windows(pcm)
+        if not windows:
+            return []
+        judged = await self._judge.judge(windows, self._awake.state)
+        self._awake.state = judged.state
         self._decision.remember(judged.probabilities[:lead_in_windows])
         return self._decision.take(judged.probabilities[lead_in_windows:])
+
+    def _milliseconds(self, pcm_bytes: int) -> int:
+        return pcm_bytes * 500 // self._rate_hz
 
     def _fall_back(self, pcm: bytes) -> list[VoiceEvent]:
         """The voice that the model heard ends here; energy finds it again if it goes on."""
         logger.warning("voice_activity_fell_back", engine="energy")
-        self._fallback = EnergyVoiceActivity(RATE_HZ)
+        self._fallback = EnergyVoiceActivity(self._rate_hz)
         self._fallback_from_ms = self._decision.position_ms
         ended: list[VoiceEvent] = [VoiceStopped(self._fallback_from_ms)] if self._decision.is_voice else []
-        return ended + self._hear_by_energy(pcm)
+        return ended + self._hear_by_energy(self._fallback, pcm)
 
-    def _hear_by_energy(self, pcm: bytes) -> list[VoiceEvent]:
-        assert self._fallback is not None
-        return [replace(event, at_ms=event.at_ms + self._fallback_from_ms) for event in self._fallback.feed(pcm)]
+    def _hear_by_energy(self, fallback: EnergyVoiceActivity, pcm: bytes) -> list[VoiceEvent]:
+        return [replace(event, at_ms=event.at_ms + self._fallback_from_ms) for event in fallback.feed(pcm)]
+
+
+class _Awake:
+    """What a stream keeps from one question to the next while its gate is open."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self._resampler = StreamResampler(rate_hz, RATE_HZ)
+        self._sound = np.zeros(CONTEXT_SAMPLES, np.float32)
+        self.state = new_state()
+
+    def windows(self, pcm: bytes) -> list[Floats]:
+        """Whole windows, each behind the end of the one before."""
+        fresh = np.frombuffer(self._resampler.process(pcm), "<i2") * _FULL_SCALE
+        sound = np.concatenate([self._sound, fresh])
+        count = (len(sound) - CONTEXT_SAMPLES) // WINDOW_SAMPLES
+        self._sound = sound[count * WINDOW_SAMPLES :]
+        return [sound[at : at + INPUT_SAMPLES] for at in range(0, count * WINDOW_SAMPLES, WINDOW_SAMPLES)]
 
 
 class _Decision:
@@ -122,14 +141,15 @@ class _Decision:
 
     def __init__(self, parameters: SileroParameters) -> None:
         self._parameters = parameters
-        self._windows = 0
         self._voiced_windows = 0
         self._quiet_windows = 0
+        self.position_ms = 0
         self.is_voice = False
 
-    @property
-    def position_ms(self) -> int:
-        return self._windows * WINDOW_MS
+    def skip_to(self, position_ms: int) -> None:
+        """Silence that needed no model; there is no voice, or the gate would be open."""
+        self.position_ms = position_ms
+        self._voiced_windows = 0
 
     def remember(self, probabilities: Sequence[float]) -> None:
         """Of windows that were taken for silence when they came: a voice found now may have begun in them."""
@@ -141,10 +161,10 @@ class _Decision:
         return [event for event in events if event is not None]
 
     def _take(self, probability: float) -> VoiceEvent | None:
-        self._windows += 1
+        self.position_ms += WINDOW_MS
         self._count(probability)
         if not self.is_voice and self._voiced_windows * WINDOW_MS >= self._parameters.min_speech_ms:
-            self.is_voice = True
+            self.is_voice, self._quiet_windows = True, 0
             return VoiceStarted(max(0, self.position_ms - self._voiced_windows * WINDOW_MS))
         if self.is_voice and self._quiet_windows * WINDOW_MS >= self._parameters.hangover_ms:
             self.is_voice = False

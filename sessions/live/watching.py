@@ -78,7 +78,8 @@ class Watching:
         """The worker's answer about the frame in flight."""
         done, self._in_flight = self._in_flight, None
         if isinstance(entry, WorkFailed):
-            self._on_fault(NovaError(entry.text, code=entry.code, retriable=entry.retriable))
+            text = f"input_video_buffer.append: {entry.text}"
+            self._on_fault(NovaError(text, code=entry.code, retriable=entry.retriable))
         elif done is not None:
             signature = entry.signature if isinstance(entry, FrameKept) else self._last_signature(done.source)
             self._kept.append(SeenFrame(done.frame_id, done.source, done.captured_at_ms, signature))

@@ -26,7 +26,9 @@ TRANSPORTS: tuple[Literal["websocket", "http2"], ...] = ("websocket", "http2")
 
 def measure() -> Table:
     title = f"{STREAMS} Transcribe streams for {SECONDS:.0f} s {load_note()}"
-    table = Table(title, ("transport", "open, kept alive: % of a core", "100 ms of silence each 100 ms: %", "RSS MiB", "goal"))
+    table = Table(
+        title, ("transport", "open, kept alive: % of a core", "100 ms of silence each 100 ms: %", "RSS MiB", "goal")
+    )
     with EmulatorProcess() as aws:
         aws.script(settings={"keep_audio": False})
         for transport in TRANSPORTS:
@@ -50,7 +52,9 @@ def _child(aws: EmulatorProcess, transport: str) -> dict[str, float]:
 
 async def _measure_here() -> dict[str, float]:
     ear = AwsTranscribe(build_web_settings(environment()))
-    streams = [await ear.open(ListeningOptions("en-US", RATE_HZ, f"bench-{number}")) for number in range(STREAMS)]
+    streams: list[SpeechToTextStream] = [
+        await ear.open(ListeningOptions("en-US", RATE_HZ, f"bench-{number}")) for number in range(STREAMS)
+    ]
     readers = [asyncio.create_task(_read(stream)) for stream in streams]
     idle = await _percent(asyncio.sleep(SECONDS))
     silence = await _percent(_send_silence(streams))

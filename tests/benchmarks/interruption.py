@@ -13,7 +13,7 @@ VOICE_MS = 600
 LIMIT_SECONDS = 20.0
 TALKS_SECONDS = (0.7, 1.3)
 STORY = [f"This is part {number} of a story that has no end. " for number in range(200)]
-LEAST = {"turns": {"interrupt_voice_ms": 20}}
+LEAST: dict[str, object] = {"turns": {"interrupt_voice_ms": 20}}
 
 
 def measure(house: House) -> list[Table]:

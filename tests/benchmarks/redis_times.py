@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
 
@@ -77,7 +78,8 @@ class RedisTimes:
 
     def _watch(self) -> None:
         offset_ms = (time.time() - time.monotonic()) * 1_000
-        with self._client.monitor() as monitor:
+        client: Any = self._client  # redis-py gives MONITOR no types
+        with client.monitor() as monitor:
             self._has_begun.set()
             for line in monitor.listen():
                 if self._is_over:
@@ -93,4 +95,4 @@ class RedisTimes:
 
 
 def _gaps(points: Any) -> list[float]:
-    return [later - earlier for earlier, later in zip(points, points[1:], strict=False)]
+    return [later - earlier for earlier, later in pairwise(points)]

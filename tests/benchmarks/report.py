@@ -41,10 +41,7 @@ class Table:
     def text(self) -> str:
         lines = [self.columns, *self.rows]
         widths = [max(len(line[n]) for line in lines) for n in range(len(self.columns))]
-        shown = [
-            "  ".join([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))])
-            for line in lines
-        ]
+        shown = [_line(line, widths) for line in lines]
         return "\n".join(["", self.title, "-" * len(shown[0]), shown[0], *shown[1:]])
 
 
@@ -73,6 +70,12 @@ def _processor() -> str:
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "processor")
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    """The first column to the left, figures to the right."""
+    figures = (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
+    return "  ".join([cells[0].ljust(widths[0]), *figures])
 
 
 def _shown(cell: object) -> str:

@@ -44,4 +44,3 @@ async def test_a_frozen_worker_is_told_and_its_late_output_is_never_heard(house:
     assert {sound.event.response_id for sound in sounds} == {answered.event.response.id}
     assert spoken(answered.event) == ANSWER
     assert answered.at - thawed.at <= NEXT_TURN_SECONDS
-

@@ -9,7 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sessions.management.redis_server import find_redis_server
 from sessions.management.supervisor import DEATHS_ALLOWED, GivenUpError, Program, Supervisor
+from workers.errors import ConfigurationError
 
 WAIT_SECONDS = 30.0
 READY_AND_STAY = "import time; print('ready', flush=True); time.sleep(1000)"
@@ -207,6 +209,7 @@ def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     pid_file = tmp_path / "child"
     code = f"""
 import os, pathlib, sys, time
+from sessions.management.redis_server import find_redis_server
 from sessions.management.supervisor import Program, Supervisor
 supervisor = Supervisor(lambda name, line: None)
 supervisor.start(Program("one", [sys.executable, "-c", {READY_AND_STAY!r}], dict(os.environ), "ready"))
@@ -226,3 +229,10 @@ time.sleep(1000)
         assert not inner.is_running() or inner.status() == psutil.STATUS_ZOMBIE
     finally:
         outer.stop()
+
+
+def test_without_any_redis_server_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sessions.management.redis_server.shutil.which", lambda _: None)
+    monkeypatch.setattr("sessions.management.redis_server.find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"no redis-server found: install it .* or set REDIS_URL"):
+        find_redis_server()
