@@ -45,9 +45,10 @@ $(BIN)/python:
 	@echo "making $(VENV) with $$($(PYTHON) --version) ..."
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "could not make $(VENV); see above"; exit 1; }
 
-$(VENV)/.runtime: requirements.txt | $(BIN)/python
+$(VENV)/.runtime: requirements.txt requirements-nodeps.txt | $(BIN)/python
 	@echo "installing packages (once, a minute or two) ..."
 	@$(INSTALL) -r requirements.txt || { echo "$(NOT_INSTALLED)"; exit 1; }
+	@$(INSTALL) --no-deps -r requirements-nodeps.txt || echo "no voice model: voice activity goes by energy"
 	@touch $@
 
 $(VENV)/.testing: tests/requirements.txt $(VENV)/.runtime

@@ -55,7 +55,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": dj_database_url.parse(ENV.database_url, conn_max_age=0)}
+DATABASES = {"default": dj_database_url.parse(ENV.database_url, conn_max_age=60)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     database_name = str(DATABASES["default"]["NAME"])
     if database_name and not database_name.startswith((":", "/", "file:")):

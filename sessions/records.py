@@ -7,7 +7,7 @@ from typing import Any
 import redis
 import structlog
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 from pydantic import ValidationError
 from redis import asyncio as aioredis
 
@@ -60,14 +60,21 @@ class RecordWriter:
         """One batch. Raises RedisError or DatabaseError; what was not written is tried again next time."""
         position: Any = await self._client.get(keys.RECORDS_POSITION) or b"0-0"
         entries: Any = await self._client.xrange(keys.RECORDS_STREAM, min=b"(" + position, count=BATCH_ENTRIES)
-        for entry_id, fields in entries:
-            await sync_to_async(_write_row)(fields[b"body"])
-            await self._client.set(keys.RECORDS_POSITION, entry_id)
+        if entries:
+            await sync_to_async(_write_rows)([fields[b"body"] for _, fields in entries])
+            await self._client.set(keys.RECORDS_POSITION, entries[-1][0])
         return len(entries)
 
 
-def _write_row(body: bytes) -> None:
+def _write_rows(bodies: list[bytes]) -> None:
+    """One connection and one transaction a batch: the voices of this process share its interpreter."""
     close_old_connections()
+    with transaction.atomic():
+        for body in bodies:
+            _write_row(body)
+
+
+def _write_row(body: bytes) -> None:
     try:
         record: Record = json.loads(body)
         if record.get("kind") == "heard":

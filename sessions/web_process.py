@@ -16,6 +16,7 @@ from sessions.doorkeeper import SESSION_ENDED, SUPERSEDED, Doorkeeper
 from sessions.leases import Leases
 from sessions.live.registry import LiveSessions
 from sessions.live.session import SessionParts
+from sessions.live.silero_engine import prepare_voice_engine
 from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
 from sessions.records import Outbox, RecordWriter
@@ -33,7 +34,7 @@ CHECK_SECONDS = 0.25
 LIFE_SECONDS = 1.0
 REAPER = "reaper"
 RECORD_WRITER = "record_writer"
-RECORD_PAUSE_SECONDS = 0.25
+RECORD_PAUSE_SECONDS = 1.0
 REAP_SECONDS = 1.0
 STOP_LIMIT_SECONDS = 3.0
 GOING_AWAY = 1012
@@ -74,6 +75,7 @@ class WebProcess:
         for name, loop in loops.items():
             self._spawn(name, loop)
         self._spawn("prepare_ear", self._prepare_ear())
+        self._spawn("prepare_voice_engine", prepare_voice_engine())
         logger.info("web_process_started", web_id=self.web_id)
 
     async def stop(self) -> None:

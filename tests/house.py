@@ -94,9 +94,7 @@ class Process:
             if not self.is_running():
                 raise HouseError(f"{self.name} ended while waiting for {what}\n{self.log()[-3000:]}")
             if time.monotonic() > deadline:
-                raise HouseError(
-                    f"{self.name}: waited {START_SECONDS:.0f} s for {what}\n{self.log()[-3000:]}"
-                )
+                raise HouseError(f"{self.name}: waited {START_SECONDS:.0f} s for {what}\n{self.log()[-3000:]}")
             time.sleep(0.05)
 
     def _signal(self, number: int) -> None:

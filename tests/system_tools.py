@@ -66,9 +66,7 @@ def main() -> int:
         install([tool.package for tool in missing])
         missing = [tool for tool in TOOLS if not tool.is_present()]
     for tool in missing:
-        print(
-            f"NOT RUN: {tool.tests}, because {tool.package} is not installed (apt-get install {tool.package})"
-        )
+        print(f"NOT RUN: {tool.tests}, because {tool.package} is not installed (apt-get install {tool.package})")
     return 1 if missing and os.environ.get("CI") == "true" else 0
 
 

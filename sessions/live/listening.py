@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 import structlog
 
 from sessions.live import g711
-from sessions.live.voice_activity import EnergyVoiceActivity, VoiceActivityParameters, VoiceEvent
+from sessions.live.silero_engine import new_voice_activity
+from sessions.live.voice_activity import VoiceEvent
 from sessions.speech_to_text.contract import ListeningOptions, SpeechToText, SpeechToTextStream, Transcript
 from workers.errors import BadInputError, ProviderError, ProviderUnavailableError
 
@@ -82,8 +83,7 @@ class Listening:
         self.shape = shape
         self._options = ListeningOptions(shape.language, shape.heard_rate_hz, session_id)
         self._listener = listener
-        parameters = VoiceActivityParameters().with_threshold(voice_threshold)
-        self._voice = EnergyVoiceActivity(shape.heard_rate_hz, parameters)
+        self._voice = new_voice_activity(shape.heard_rate_hz, voice_threshold)
         self._half_sample = b""
         self._inbox: deque[bytes] = deque()
         self._inbox_bytes = 0
@@ -159,9 +159,9 @@ class Listening:
         """Takes audio from the inbox; a recording that was sent at once is slowed to twice real time."""
         while True:
             pcm = await self._next_audio()
-            for event in self._voice.feed(pcm):
-                self._listener.voice_changed(event)
             self._outbox.add(pcm)
+            for event in await self._voice.hear(pcm):
+                self._listener.voice_changed(event)
             if self.shape.milliseconds(self._inbox_bytes) > SMALL_BACKLOG_MS:
                 await asyncio.sleep(self.shape.milliseconds(len(pcm)) / 1_000 / BACKLOG_SPEED)
 

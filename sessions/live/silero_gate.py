@@ -45,9 +45,11 @@ class EnergyGate:
         pcm = self._held + pcm
         count = len(pcm) // (self._window_samples * 2)
         self._held = pcm[count * self._window_samples * 2 :]
+        if not count:
+            return self._held_open_ms > 0
         samples = np.frombuffer(pcm, "<i2", count * self._window_samples) * _FULL_SCALE
         self._held_open_ms -= count * _WINDOW_MS
-        if count and self._is_loud(samples.reshape(count, -1)):
+        if self._is_loud(samples.reshape(count, -1)):
             self._held_open_ms = self._parameters.hold_ms
         return self._held_open_ms > 0
 

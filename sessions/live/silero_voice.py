@@ -1,7 +1,7 @@
 """One stream's ear by the Silero model, behind an energy gate: windows, state and decision; the model runs elsewhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -31,7 +31,7 @@ class SileroParameters:
     hysteresis: float = 0.15
     min_speech_ms: int = 50
     hangover_ms: int = 200
-    gate: GateParameters = GateParameters()
+    gate: GateParameters = field(default_factory=GateParameters)
 
     def with_threshold(self, threshold: float) -> "SileroParameters":
         """`threshold` as in the Realtime protocol; 0 and 1 would mean always and never, so the ends are kept off."""

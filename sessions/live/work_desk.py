@@ -2,7 +2,6 @@
 
 import asyncio
 import concurrent.futures
-import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -26,8 +25,6 @@ from workers.tasks import compress_frame, generate_reply, synthesize_speech
 logger = structlog.get_logger(__name__)
 
 PUBLISHING_THREADS = 4
-THREAD_TURN_SECONDS = 0.0005
-"""How long one thread may keep another waiting: at the interpreter's own 5 ms each of a publish's steps waits that long."""
 MAX_WAITING_JOBS = 500
 
 OnFailure = Callable[[NovaError], None]
@@ -57,7 +54,6 @@ class CeleryWorkDesk:
     on the default one. A job that finds 500 others waiting fails at once."""
 
     def __init__(self, redis_url: str, web_id: str) -> None:
-        sys.setswitchinterval(THREAD_TURN_SECONDS)
         self._client = command_client(redis_url, max_connections=PUBLISHING_THREADS + 4)
         self._output_stream = keys.output_stream(web_id)
         self._publishers = concurrent.futures.ThreadPoolExecutor(PUBLISHING_THREADS, "publish")

@@ -6,6 +6,7 @@ from typing import Any
 
 import daphne.server
 import structlog
+from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet import defer
 from twisted.internet import reactor as installed_reactor
 
@@ -48,7 +49,6 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
 
     def _when_ready(self) -> None:
         reactor.callWhenRunning(self._start)
-        reactor.addSystemEventTrigger("before", "shutdown", self._stop)
         reactor.callLater(UNSENT_CHECK_SECONDS, self._cut_deaf_clients)
 
     def _start(self) -> None:
@@ -65,8 +65,21 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
             self.failure = str(error)
             self.stop()
 
+    def kill_all_applications(self) -> "defer.Deferred[None]":
+        """daphne's own trigger of the shutdown; cancelled at once, no application could send its close frame."""
+        stopped = self._stop()
+        stopped.addBoth(lambda _: super(WebServer, self).kill_all_applications())
+        return stopped
+
+    async def handle_reply(self, protocol: Any, message: Any) -> None:
+        """Each message looks at what is unsent: within one pause of the check a flood of answers was 20 MiB."""
+        if message["type"] == "websocket.close" and getattr(protocol, "state", None) == WebSocketProtocol.STATE_OPEN:
+            _send_close(protocol, message)
+            return
+        await super().handle_reply(protocol, message)
+        self._cut_if_deaf(protocol)
+
     def _stop(self) -> "defer.Deferred[None]":
-        """Runs before daphne ends its applications, so that every client gets a close frame."""
         if self._process is None:
             return defer.succeed(None)
         future = asyncio.ensure_future(self._process.stop(), loop=asyncio.get_event_loop())
@@ -79,11 +92,20 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
     def _cut_deaf_clients(self) -> None:
         """daphne has no back-pressure: what a client does not read would grow in our memory without end."""
         for protocol in list(self.connections):
-            transport = getattr(protocol, "transport", None)
-            if transport is not None and _unsent_bytes(transport) > MAX_UNSENT_BYTES:
-                logger.warning("deaf_client_cut", unsent_bytes=_unsent_bytes(transport))
-                transport.abortConnection()
+            self._cut_if_deaf(protocol)
         reactor.callLater(UNSENT_CHECK_SECONDS, self._cut_deaf_clients)
+
+    def _cut_if_deaf(self, protocol: Any) -> None:
+        transport = getattr(protocol, "transport", None)
+        if transport is not None and _unsent_bytes(transport) > MAX_UNSENT_BYTES:
+            logger.warning("deaf_client_cut", unsent_bytes=_unsent_bytes(transport))
+            transport.abortConnection()
+
+
+def _send_close(protocol: Any, message: Any) -> None:
+    """autobahn's sendClose refuses 1011, 1012 and 1013, and daphne leaves out the reason."""
+    reason = message.get("reason", "").encode()
+    protocol.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason or None, isReply=False)
 
 
 def _unsent_bytes(transport: Any) -> int:
