@@ -81,6 +81,10 @@ class Environment(BaseSettings):
     nova_transcribe_transport: Literal["websocket", "http2"] = Field(
         default="websocket", description="how Transcribe is reached"
     )
+    nova_voice_activity: Literal["energy", "silero"] = Field(
+        default="energy",
+        description="what tells voice from noise: the level, or the Silero model (more exact, more CPU)",
+    )
     video_frame_interval: float = Field(default=0.5, ge=0.1, le=60, description="seconds between two frames, 0.1 to 60")
 
     agora_app_id: str | None = Field(
@@ -280,6 +284,7 @@ def build_web_settings(env: Environment) -> WebSettings:
         voice=env.nova_voice,
         engine=env.nova_engine,
         language=env.nova_language,
+        voice_activity=env.nova_voice_activity,
         video_frame_interval_seconds=env.video_frame_interval,
         sessions_max=env.sessions_max,
         session_idle_seconds=env.session_idle_seconds,

@@ -29,6 +29,9 @@ logger = structlog.get_logger(__name__)
 SUPERSEDED = 4409
 SESSION_ENDED = 4410
 CLOSED_GRACE_SECONDS = 2.0
+IMPLICIT_UID = 0
+IMPLICIT_IDLE_SECONDS = 5
+"""A session that a socket made ends soon after it: nobody else knows its channel."""
 
 PublishControl = Callable[[AnyControl], Awaitable[None]]
 
@@ -122,8 +125,15 @@ def _find_or_make_row(visitor: Visitor) -> Session | None:
 
 def _start_implicitly(channel_name: str, owner: str) -> Session:
     """A standard client expects no greeting: the agent speaks when it is spoken to."""
-    silent = {"llm": {"greeting": ""}}
-    return lifecycle.claim_channel(channel_name, DEFAULT_GRAPH, owner, overrides=silent, user_uid=0, bot_uid=0)
+    return lifecycle.claim_channel(
+        channel_name,
+        DEFAULT_GRAPH,
+        owner,
+        overrides={"llm": {"greeting": ""}},
+        user_uid=IMPLICIT_UID,
+        bot_uid=IMPLICIT_UID,
+        timeout_seconds=IMPLICIT_IDLE_SECONDS,
+    )
 
 
 def _config_of(row: Session | None) -> SessionConfig:

@@ -186,15 +186,21 @@ def record_turn(record: dict[str, Any]) -> bool:
     False too when the session is gone. Raises pydantic.ValidationError for a malformed record, DatabaseError
     while the database is away; the caller then keeps the entry.
     """
-    fields = TurnRecord.model_validate(record).model_dump()
-    if not Session.objects.filter(id=fields["session_id"]).exists():
-        log.warning("turn of an unknown session dropped", turn_id=fields["turn_id"])
+    turn = _turn_of(record)
+    if not Session.objects.filter(id=turn.session_id).exists():
+        log.warning("turn of an unknown session dropped", turn_id=turn.turn_id)
         return False
+    if Turn.objects.filter(turn_id=turn.turn_id).exists():
+        return False
+    return bool(Turn.objects.bulk_create([turn], ignore_conflicts=True))
+
+
+def _turn_of(record: dict[str, Any]) -> Turn:
+    fields = TurnRecord.model_validate(record).model_dump()
     for name in ("user_text", "reply_text", "heard_text"):
         # PostgreSQL's text takes no NUL character.
         fields[name] = fields[name].replace("\x00", "")
-    _, is_new = Turn.objects.get_or_create(turn_id=fields.pop("turn_id"), defaults=fields)
-    return is_new
+    return Turn(**fields)
 
 
 def correct_heard_text(reply_id: str, heard_text: str) -> bool:

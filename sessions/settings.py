@@ -18,6 +18,7 @@ class WebSettings:
     voice: str
     engine: str
     language: str
+    voice_activity: Literal["energy", "silero"]
     video_frame_interval_seconds: float
     sessions_max: int
     session_idle_seconds: int

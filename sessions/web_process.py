@@ -75,7 +75,8 @@ class WebProcess:
         for name, loop in loops.items():
             self._spawn(name, loop)
         self._spawn("prepare_ear", self._prepare_ear())
-        self._spawn("prepare_voice_engine", prepare_voice_engine())
+        if web_settings().voice_activity == "silero":
+            self._spawn("prepare_voice_engine", prepare_voice_engine())
         logger.info("web_process_started", web_id=self.web_id)
 
     async def stop(self) -> None:

@@ -20,7 +20,10 @@ def load_object(dotted_path: str) -> Any:
 
 def load_provider(dotted_path: str, contract: Callable[..., Contract], settings: object) -> Contract:
     """Build the provider class at `dotted_path` with `settings` and check it against a runtime-checkable protocol."""
-    provider = load_object(dotted_path)(settings)
+    try:
+        provider = load_object(dotted_path)(settings)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ConfigurationError(f"{dotted_path!r} cannot be made with the settings: {error}") from error
     if not isinstance(provider, cast(type, contract)):
         raise ConfigurationError(f"{dotted_path!r} does not fulfil the contract {contract.__name__}")
     return cast(Contract, provider)

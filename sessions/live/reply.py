@@ -362,7 +362,7 @@ class Reply:
     def _message_item(self, status: facts.ReplyStatus) -> MessageItem:
         kind = "output_audio" if self.plan.is_audio else "output_text"
         item_status = "completed" if status == "completed" else "incomplete"
-        text = self.spoken.text.strip()
+        text = self.heard_text() if status == "cancelled" else self.spoken.text.strip()
         return MessageItem(self.item_id, "assistant", (Content(kind, text),), item_status)  # type: ignore[arg-type]
 
     def _end(self, status: facts.ReplyStatus, reason: str = "", error_text: str = "") -> None:

@@ -150,4 +150,6 @@ class CeleryWorkDesk:
 
 def _publish(task: Any, arguments: tuple[object, ...]) -> None:
     """No retry: the live session decides about that. A task nobody took within 10 s is not run at all."""
-    task.apply_async(arguments, retry=False, expires=keys.TASK_EXPIRES_SECONDS, ignore_result=True)
+    task.apply_async(
+        arguments, retry=False, expires=keys.TASK_EXPIRES_SECONDS, ignore_result=True, argsrepr="", kwargsrepr=""
+    )

@@ -61,6 +61,7 @@ def web_settings(aws: AwsSettings, transport: Literal["websocket", "http2"] = "w
         video_frame_interval_seconds=0.5,
         sessions_max=10,
         session_idle_seconds=60,
+        voice_activity="energy",
         calls_per_minute=30,
         auth="required",
         api_keys=(),
