@@ -119,6 +119,9 @@ def provider_errors(service: str) -> Iterator[None]:
         yield
     except botocore.exceptions.ClientError as error:
         raise _from_client_error(service, error) from error
+    except botocore.exceptions.NoCredentialsError as error:
+        text = "no AWS credentials were found (set AWS_PROFILE, keys, or a role)"
+        raise ProviderRefusedError(text, code="aws_credentials") from error
     except (botocore.exceptions.ReadTimeoutError, urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
         raise ProviderTimeoutError(f"{service} did not answer in time") from error
     except botocore.eventstream.ParserError as error:

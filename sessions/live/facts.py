@@ -86,8 +86,11 @@ class ItemTruncated:
 
 @dataclass(frozen=True, slots=True)
 class ReplyStarted:
+    """An out-of-band reply's items do not join the conversation."""
+
     reply_id: str
     metadata: dict[str, str] | None = None
+    is_out_of_band: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Reply:
     # --- begin and end ----------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        self._host.deliver(facts.ReplyStarted(self.reply_id, self.plan.metadata))
+        self._host.deliver(facts.ReplyStarted(self.reply_id, self.plan.metadata, self.plan.is_out_of_band))
         if self.plan.fixed_text is not None:
             self._say_fixed_text(self.plan.fixed_text)
         else:

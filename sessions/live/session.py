@@ -39,6 +39,8 @@ logger = structlog.get_logger(__name__)
 MIN_COMMIT_MS = 100
 COMMIT_SILENCE_MS = 1_000
 MAX_EARLY_CHANGES = 20
+HOLD_SECONDS = 0.005
+"""Publishing takes 2 to 4 ms; telling the client of the turn took as long beside it, on the same interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class LiveSession:
         self._committed_ms = 0
         self._early_changes: list[ConfigChanges] = []
         self._closing: asyncio.Task[None] | None = None
+        self._held: list[facts.Fact] | None = None
 
     # --- Conversation: who and how ------------------------------------------------------------------------------------
 
@@ -129,6 +132,7 @@ class LiveSession:
     async def close(self, code: int | None = None, reason: str = "") -> None:
         """Everything of the session stops: streams, tasks, timers. With a code the client's connection is closed too."""
         self._is_started = False
+        self._release_facts()
         self._turns.close()
         transport, self._transport = self._transport, None
         await self._replying.close()
@@ -294,8 +298,23 @@ class LiveSession:
     # --- ReplyingHost -------------------------------------------------------------------------------------------------
 
     def deliver(self, fact: facts.Fact) -> None:
-        if self._transport is not None:
+        if isinstance(fact, facts.PlaybackFlushed):
+            self._release_facts()
+        if self._held is not None:
+            self._held.append(fact)
+        elif self._transport is not None:
             self._transport.deliver(fact)
+
+    def hold_facts(self) -> None:
+        """A turn has ended: what is told of it waits a moment, so that its reply is asked for before anything else."""
+        if self._held is None:
+            self._held = []
+            asyncio.get_running_loop().call_later(HOLD_SECONDS, self._release_facts)
+
+    def _release_facts(self) -> None:
+        held, self._held = self._held, None
+        for fact in held or ():
+            self.deliver(fact)
 
     def agent_changed(self) -> None:
         replying = self._replying

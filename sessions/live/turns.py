@@ -47,6 +47,8 @@ class TurnHost(Protocol):
 
     def turn_ended(self, turn: Turn) -> None: ...
 
+    def hold_facts(self) -> None: ...
+
     def turn_dropped(self) -> None: ...
 
 
@@ -142,6 +144,7 @@ class Turns:
     def _end(self, text: str) -> None:
         turn = self._take_turn()
         if turn is not None:
+            self._host.hold_facts()
             self._commit(turn, text)
             self._host.turn_ended(turn)
 

@@ -18,6 +18,7 @@ from workers.errors import NovaError
 SUBPROTOCOL = Subprotocol("nova.binary")
 OPEN_SECONDS = 10.0
 MAX_MESSAGE_BYTES = 4_194_304
+REALTIME_PATH = "/v1/realtime"
 
 
 class CannotConnectError(NovaError):
@@ -33,6 +34,8 @@ async def open_socket(url: str, key: str | None, graph_name: str | None) -> Asyn
     """A channel on the graph is stopped again at the end. Raises CannotConnectError or RefusedError."""
     if urlsplit(url).scheme not in ("ws", "wss"):
         raise CannotConnectError(f"{url} is no websocket address: it must begin with ws:// or wss://")
+    if not urlsplit(url).path.endswith(REALTIME_PATH):
+        raise CannotConnectError(f"{url} is not where the server answers: the path is {REALTIME_PATH}")
     if graph_name is None:
         async with _connected(url, key) as socket:
             yield socket

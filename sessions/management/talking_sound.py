@@ -1,5 +1,8 @@
 """Sound files of `manage.py talk`: reads a recording as 16-bit mono PCM, writes a reply; knows no socket."""
 
+import io
+import os
+import struct
 import wave
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +16,8 @@ MAX_RATE_HZ = 48_000
 SAMPLE_BYTES = 2
 VOICED_RMS = 300
 WINDOW_MS = 20
+EXTENSIBLE = 0xFFFE
+EXTENSIBLE_BYTES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +35,46 @@ class Recording:
 def read_recording(path: Path) -> Recording:
     """Stereo is mixed down. Raises BadInputError that says what the file is and what it should be."""
     try:
-        with path.open("rb") as raw, wave.open(raw) as file:
+        with wave.open(io.BytesIO(_plain(path.read_bytes()))) as file:
             channels, width, rate_hz = file.getnchannels(), file.getsampwidth(), file.getframerate()
             frames = file.readframes(file.getnframes())
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror}") from error
     except (wave.Error, EOFError) as error:
         raise BadInputError(f"{path} is no WAV file of plain PCM ({error or 'it ends too early'})") from error
-    if width != SAMPLE_BYTES or channels not in (1, 2) or not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+    if width != SAMPLE_BYTES:
+        raise BadInputError(f"{path} holds {width * 8}-bit sound; 16-bit PCM is needed")
+    if channels not in (1, 2) or not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise BadInputError(
-            f"{path} has {width * 8} bits, {channels} channels, {rate_hz} Hz; "
-            f"16 bits, one or two channels and {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are needed"
+            f"{path} has {channels} channels, {rate_hz} Hz; "
+            f"one or two channels and {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are needed"
         )
     samples = np.frombuffer(frames[: len(frames) // (width * channels) * width * channels], dtype="<i2")
     if not samples.size:
         raise BadInputError(f"{path} holds no sound")
     mono = samples.reshape(-1, channels).astype(np.int32).sum(axis=1) // channels
     return Recording(mono.astype("<i2").tobytes(), rate_hz)
+
+
+def _plain(data: bytes) -> bytes:
+    """WAVE_FORMAT_EXTENSIBLE, which Python 3.11 cannot read, as the format it stands for."""
+    at = data.find(b"fmt ", 12)
+    if data[:4] != b"RIFF" or at < 0 or len(data) < at + 8 + EXTENSIBLE_BYTES:
+        return data
+    size_bytes, tag = struct.unpack_from("<IH", data, at + 4)
+    if tag != EXTENSIBLE or size_bytes < EXTENSIBLE_BYTES:
+        return data
+    return data[: at + 8] + data[at + 32 : at + 34] + data[at + 10 :]
+
+
+def check_writable(path: Path) -> None:
+    """Raises BadInputError. Nothing is written: a talk that fails must leave no empty file."""
+    if path.is_dir():
+        raise BadInputError(f"cannot write {path}: it is a folder")
+    if not path.parent.is_dir():
+        raise BadInputError(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise BadInputError(f"cannot write {path}: permission denied")
 
 
 def write_recording(path: Path, recording: Recording) -> None:

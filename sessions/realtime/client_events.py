@@ -74,7 +74,7 @@ class ConversationItemRetrieve(ClientEventBase):
 class ConversationItemTruncate(ClientEventBase):
     type: Literal["conversation.item.truncate"]
     item_id: ItemId
-    content_index: int = Field(ge=0)
+    content_index: Literal[0]
     audio_end_ms: Milliseconds
 
 

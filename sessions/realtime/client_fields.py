@@ -5,7 +5,7 @@ import binascii
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 AudioFormatName = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
@@ -126,7 +126,16 @@ class FunctionTool(Part):
     parameters: dict[str, Any] | None = None
 
 
-Tools = Annotated[list[FunctionTool], Field(max_length=128)]
+def _names_are_unique(tools: list[FunctionTool]) -> list[FunctionTool]:
+    names: set[str] = set()
+    for tool in tools:
+        if tool.name in names:
+            raise PydanticCustomError("duplicate_name", "two tools have the name {name}", {"name": tool.name})
+        names.add(tool.name)
+    return tools
+
+
+Tools = Annotated[list[FunctionTool], Field(max_length=128), AfterValidator(_names_are_unique)]
 
 
 class SessionFields(Part):

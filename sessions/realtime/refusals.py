@@ -14,7 +14,7 @@ _EVENT_ID = "evt_refused_1"
 
 
 async def refuse_by_status(send: Send, scope: Mapping[str, Any], error: HandshakeRefusedError) -> None:
-    """401 or 403 with a body where the server can (ASGI's denial response), else a bare 403 (daphne)."""
+    """The error's status with a body where the server can (ASGI's denial response), else a bare 403 (daphne)."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": int(error.close_code)})
         return

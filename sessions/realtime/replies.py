@@ -40,6 +40,7 @@ class OpenItem:
 class OpenReply:
     reply_id: str
     metadata: dict[str, str] | None
+    is_out_of_band: bool = False
     items: dict[str, OpenItem] = field(default_factory=dict)
 
 
@@ -54,7 +55,7 @@ class ReplyTelling:
         self._ended: deque[str] = deque(maxlen=_ENDED_REPLIES_KEPT)
 
     def started(self, fact: facts.ReplyStarted) -> None:
-        self._reply(fact.reply_id, fact.metadata)
+        self._reply(fact.reply_id, fact.metadata, fact.is_out_of_band)
 
     def item_started(self, fact: facts.ReplyItemStarted) -> None:
         self._open_item(fact.reply_id, fact.item, fact.output_index, fact.is_audio, fact.previous_item_id)
@@ -87,10 +88,12 @@ class ReplyTelling:
         self._ended.append(fact.reply_id)
         self._emit(wire.response_done(self._done_response(fact, reply)))
 
-    def _reply(self, reply_id: str, metadata: dict[str, str] | None = None) -> OpenReply:
+    def _reply(
+        self, reply_id: str, metadata: dict[str, str] | None = None, is_out_of_band: bool = False
+    ) -> OpenReply:
         reply = self._replies.get(reply_id)
         if reply is None:
-            reply = self._replies[reply_id] = OpenReply(reply_id, metadata)
+            reply = self._replies[reply_id] = OpenReply(reply_id, metadata, is_out_of_band)
             self._emit(wire.response_created(self._response(reply, "in_progress")))
         return reply
 
@@ -114,7 +117,8 @@ class ReplyTelling:
         reply.items[item.item_id] = opened
         beginning = _beginning(item)
         self._emit(wire.output_item_added(reply_id, output_index, beginning))
-        self._emit(wire.item_added(beginning, previous_item_id))
+        if not reply.is_out_of_band:
+            self._emit(wire.item_added(beginning, previous_item_id))
         if isinstance(item, MessageItem):
             self._emit(wire.content_part_added(reply_id, item.item_id, output_index, is_audio))
         return opened
@@ -125,7 +129,8 @@ class ReplyTelling:
             self._close_message(reply.reply_id, opened, final)
         elif isinstance(final, FunctionCallItem):
             self._close_call(reply.reply_id, opened, final)
-        self._emit(wire.item_done(final, opened.previous_item_id))
+        if not reply.is_out_of_band:
+            self._emit(wire.item_done(final, opened.previous_item_id))
         self._emit(wire.output_item_done(reply.reply_id, opened.output_index, final))
 
     def _close_message(self, reply_id: str, opened: OpenItem, final: MessageItem) -> None:

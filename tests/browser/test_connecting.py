@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from .client_page import ClientPage
 from .stub_server import CSRF_TOKEN
@@ -17,6 +17,49 @@ def test_connect_asks_for_a_ticket_and_starts_the_chosen_graph(client: ClientPag
     assert (start["channel_name"], start["graph_name"]) == ("channel-1", "va_nova_multimodal_aws")
     assert start["user_uid"] == client.stub.calls["generate"][0]["uid"]
     assert start["properties"] == {"stt": {"lang_code": "zh-CN"}, "tts": {"lang_code": "cmn-CN"}}
+
+
+def test_text_typed_while_connecting_is_sent_once_when_the_socket_is_open(client: ClientPage) -> None:
+    held: list[Route] = []
+    client.open()
+    client.page.route("**/v1/api/generate", held.append)
+    with client.page.expect_request("**/v1/api/generate"):
+        client.press_connect()
+    box = client.page.get_by_label("Type a message")
+    box.fill("How are you?")
+    box.press("Enter")
+    expect(box).to_have_value("")
+    box.fill("And a second text")
+    box.press("Enter")
+    expect(box).to_have_value("And a second text")
+    held[0].continue_()
+    socket = client.stub.wait_socket()
+    socket.wait_for("response.create")
+    wanted = ("session.update", "response.cancel", "conversation.item.create", "response.create")
+    assert [one.type for one in socket.received if one.type in wanted] == list(wanted)
+    item = socket.of_type("conversation.item.create")[0].event["item"]
+    assert item["content"] == [{"type": "input_text", "text": "How are you?"}]
+    client.wait_captions(("user", "How are you?"))
+
+
+def test_text_typed_before_an_ended_connecting_is_not_said_in_the_next_conversation(client: ClientPage) -> None:
+    held: list[Route] = []
+    client.open()
+    client.page.route("**/v1/api/generate", held.append)
+    with client.page.expect_request("**/v1/api/generate"):
+        client.press_connect()
+    box = client.page.get_by_label("Type a message")
+    box.fill("old words")
+    box.press("Enter")
+    expect(box).to_have_value("")
+    client.button("End").click()
+    client.page.unroute("**/v1/api/generate")
+    socket = client.connect()
+    box.fill("new words")
+    box.press("Enter")
+    socket.wait_for("response.create")
+    said = [one.event["item"]["content"][0]["text"] for one in socket.of_type("conversation.item.create")]
+    assert said == ["new words"]
 
 
 def test_calls_carry_the_csrf_token(client: ClientPage) -> None:

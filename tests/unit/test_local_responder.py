@@ -84,10 +84,29 @@ def answer_with_tool(
         ("十二乘以三等于多少", "12乘以3等于36。"),
         ("两千零五减六是多少", "2005减6等于1999。"),
         ("一百二十三加四十五", "123加45等于168。"),
+        (f"what is {'+'.join('1' * 20)}", f"{' plus '.join('1' * 20)} is 20."),
     ],
 )
 def test_sums_are_worked_out(question: str, expected: str) -> None:
     assert say(question) == expected
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        f"what is {'+'.join('1' * 21)}",
+        f"what is {'+'.join('1' * 30)}?",
+        "1e308*1e308",
+        "9999999999999999 + 5 + 6",
+        f"one{' hundred' * 3_000} point five plus one",
+    ],
+)
+def test_a_sum_that_is_too_long_is_not_worked_out(question: str) -> None:
+    assert say(question) == "That sum is too long for me to work out."
+
+
+def test_a_row_of_minus_signs_is_no_sum() -> None:
+    assert "stand-in" in say("-" * 3_000 + "1")
 
 
 @pytest.mark.parametrize("question", ["who are you", "Are you Nova?", "what is your name"])

@@ -142,8 +142,8 @@ def response(**fields: Any) -> dict[str, Any]:
     return {"type": "response.create", "response": fields}
 
 
-def truncate(audio_end_ms: Any) -> dict[str, Any]:
-    place = {"item_id": "i", "content_index": 0}
+def truncate(audio_end_ms: Any, content_index: Any = 0) -> dict[str, Any]:
+    place = {"item_id": "i", "content_index": content_index}
     return {"type": "conversation.item.truncate", **place, "audio_end_ms": audio_end_ms}
 
 
@@ -188,6 +188,10 @@ WRONG_VALUES: dict[str, list[tuple[dict[str, Any], str]]] = {
         (listening(turn_detection={"type": "psychic"}), "session.audio.input.turn_detection.type"),
         ({"type": "input_video_buffer.append", "image": AUDIO, "source": "ceiling"}, "source"),
         (truncate(-1), "audio_end_ms"),
+        (truncate(5, content_index=1), "content_index"),
+        (truncate(5, content_index=-1), "content_index"),
+        (session(tools=[{"name": "x"}, {"name": "y"}, {"name": "x"}]), "session.tools"),
+        (response(tools=[{"name": "x"}, {"name": "x"}]), "response.tools"),
         (item(type="song"), "item.type"),
         (item(type="message", role="user", content=[{"type": "smell"}]), "item.content[0].type"),
     ],

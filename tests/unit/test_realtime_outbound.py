@@ -165,6 +165,15 @@ def test_a_function_call_tells_its_arguments_whole_and_has_no_content_part() -> 
     assert (events[4]["name"], events[4]["call_id"]) == ("get_time", "call_1")
 
 
+@pytest.mark.parametrize("reply", [SPOKEN_REPLY, CALLING_REPLY, WRITTEN_REPLY])
+def test_an_out_of_band_reply_sends_no_events_of_the_conversations_items(reply: tuple[facts.Fact, ...]) -> None:
+    started = replace(reply[0], is_out_of_band=True)  # type: ignore[call-arg]
+
+    apart = types(told(started, *reply[1:]))
+
+    assert apart == [name for name in types(told(*reply)) if not name.startswith("conversation.item.")]
+
+
 def test_response_done_carries_metadata_usage_and_the_items() -> None:
     response = told(*SPOKEN_REPLY)[-1]["response"]
 

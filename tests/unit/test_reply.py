@@ -105,11 +105,11 @@ class Host:
 class Scene:
     """A reply that has begun, with shorthands for what workers say about it."""
 
-    def __init__(self, *, is_audio: bool = True, fixed_text: str | None = None) -> None:
+    def __init__(self, *, is_audio: bool = True, fixed_text: str | None = None, is_out_of_band: bool = False) -> None:
         self.desk, self.host = Desk(), Host()
         plan = ReplyPlan(
             *SESSION, "resp", "item", "", (), ModelOptions("m"), VoiceOptions("Ruth", "neural", "en-US"), RATE_HZ,
-            is_audio=is_audio, fixed_text=fixed_text,
+            is_audio=is_audio, fixed_text=fixed_text, is_out_of_band=is_out_of_band,
         )  # fmt: skip
         self.reply = Reply(plan, self.desk, self.host)
         self.reply.begin()
@@ -291,6 +291,12 @@ def test_a_cut_model_makes_an_incomplete_reply(stop_reason: str, reason: str) ->
     scene.writes(0, "Hello")
     scene.has_written(stop_reason=stop_reason)
     assert [(ended.status, ended.reason) for ended in scene.host.ended] == [("incomplete", reason)]
+
+
+@pytest.mark.parametrize("is_out_of_band", [False, True])
+def test_a_reply_says_from_its_start_whether_it_is_out_of_band(is_out_of_band: bool) -> None:
+    started = Scene(is_out_of_band=is_out_of_band).host.of(facts.ReplyStarted)
+    assert [fact.is_out_of_band for fact in started] == [is_out_of_band]
 
 
 def test_a_greeting_needs_no_model() -> None:

@@ -80,6 +80,21 @@ def test_a_missing_picture_is_named(recording: Path, tmp_path: Path) -> None:
     assert_told(talk(recording, "--picture", tmp_path / "none.png"), 2, "none.png: No such file")
 
 
+def test_a_picture_that_is_none_is_named(recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "note.png").write_text("no picture at all")
+    assert_told(talk(recording, "--picture", tmp_path / "note.png"), 2, "note.png is no JPEG, PNG or WebP picture")
+
+
+def test_a_picture_too_large_for_one_message_is_named(recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(1_048_576))
+    assert_told(talk(recording, "--picture", tmp_path / "large.jpg"), 2, "large.jpg holds 1048579 bytes")
+
+
+def test_a_reply_that_could_not_be_written_is_noticed_before_the_talk(recording: Path, tmp_path: Path) -> None:
+    assert_told(talk(recording, "--out", tmp_path / "none" / "reply.wav"), 2, "there is no folder")
+    assert_told(talk(recording, "--out", tmp_path), 2, "it is a folder")
+
+
 def test_no_server_there_says_how_to_start_one(recording: Path) -> None:
     url = f"ws://127.0.0.1:{free_port()}/v1/realtime"
     assert_told(talk(recording, "--url", url), 3, "is the server running (make run)?")
@@ -87,6 +102,11 @@ def test_no_server_there_says_how_to_start_one(recording: Path) -> None:
 
 def test_an_address_of_another_kind_is_refused(recording: Path) -> None:
     assert_told(talk(recording, "--url", "http://127.0.0.1/"), 3, "must begin with ws:// or wss://")
+
+
+@pytest.mark.parametrize("path", ["/", "", "/nope", "/v1/realtime/"])
+def test_an_address_with_another_path_is_told_the_path(recording: Path, path: str) -> None:
+    assert_told(talk(recording, "--url", f"ws://127.0.0.1:1{path}"), 3, "the path is /v1/realtime")
 
 
 def test_a_refused_handshake_asks_for_a_key(recording: Path, refusing_url: str) -> None:

@@ -1,5 +1,6 @@
 """Sound files of `manage.py talk`."""
 
+import struct
 import wave
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def test_stereo_is_mixed_down_without_overflow(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"width": 1}, "8 bits"),
+        ({"width": 1}, "8-bit sound; 16-bit PCM is needed"),
+        ({"width": 3}, "24-bit sound; 16-bit PCM is needed"),
         ({"channels": 3}, "3 channels"),
         ({"rate_hz": 7_999}, "7999 Hz"),
         ({"rate_hz": 96_000}, "96000 Hz"),
@@ -44,6 +46,27 @@ def test_a_wrong_format_is_refused_by_what_it_is(tmp_path: Path, fields: dict[st
     path = write_wav(tmp_path / "a.wav", bytes(600), **fields)
     with pytest.raises(BadInputError, match=named):
         read_recording(path)
+
+
+def write_extensible(path: Path, frames: bytes, *, bits: int) -> Path:
+    """As recorders write it: format 65534, the true one (1, PCM) in the longer header."""
+    block_bytes = bits // 8
+    header = struct.pack("<HHIIHH", 0xFFFE, 1, 16_000, 16_000 * block_bytes, block_bytes, bits)
+    longer = struct.pack("<HHIH", 22, bits, 4, 1) + bytes.fromhex("000000001000800000aa00389b71")
+    chunks = b"WAVEfmt " + struct.pack("<I", 40) + header + longer + b"data" + struct.pack("<I", len(frames)) + frames
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks)) + chunks)
+    return path
+
+
+def test_an_extensible_file_of_24_bits_is_refused_by_its_bits(tmp_path: Path) -> None:
+    path = write_extensible(tmp_path / "a.wav", bytes(600), bits=24)
+    with pytest.raises(BadInputError, match=r"a\.wav holds 24-bit sound; 16-bit PCM is needed"):
+        read_recording(path)
+
+
+def test_an_extensible_file_of_16_bits_is_read(tmp_path: Path) -> None:
+    path = write_extensible(tmp_path / "a.wav", b"\1\0\2\0", bits=16)
+    assert read_recording(path) == Recording(b"\1\0\2\0", 16_000)
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"ID3 this is no wave file at all", b"RIFF\x24\0\0\0WAVEfmt "])

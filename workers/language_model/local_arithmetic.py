@@ -27,20 +27,25 @@ _OPERATORS: Final = {
     **dict.fromkeys(("divided", "over", "/", "÷", "除以"), "/"),
 }
 _TOKEN: Final = re.compile(
-    r"\d[\d,]*(?:\.\d+)?|[零〇一二三四五六七八九十百千万两]+(?:点[零〇一二三四五六七八九]+)?|加上?|减去?|乘以?|除以"
+    r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|[零〇一二三四五六七八九十百千万两]+(?:点[零〇一二三四五六七八九]+)?|加上?|减去?|乘以?|除以"
     r"|[a-z]+|[-+*/×÷−]"
 )
 _MAX_OPERANDS: Final = 20
 _MAX_DIGITS: Final = 15
+_TOO_LARGE: Final = 10**30
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """`value` is None when it divides by zero. `operators` stand between the operands and are + - * /."""
+    """`value` is None when it divides by zero. `operators` stand between the operands and are + - * /.
+
+    One with too many operands, or too large ones, is not worked out and holds nothing else.
+    """
 
     operands: tuple[Fraction, ...]
     operators: tuple[str, ...]
     value: Fraction | None
+    is_too_long: bool = False
 
 
 def find_sum(text: str) -> Sum | None:
@@ -49,7 +54,7 @@ def find_sum(text: str) -> Sum | None:
     operands: list[Fraction] = []
     operators: list[str] = []
     at = 0
-    while at < len(tokens) and len(operands) < _MAX_OPERANDS:
+    while at < len(tokens) and len(operands) <= _MAX_OPERANDS:
         number, after = _number(tokens, at)
         if number is None:
             if len(operands) > 1:
@@ -69,6 +74,8 @@ def find_sum(text: str) -> Sum | None:
         at = after
     if len(operands) < 2:
         return None
+    if len(operands) > _MAX_OPERANDS or any(abs(operand) >= _TOO_LARGE for operand in operands):
+        return Sum((), (), None, is_too_long=True)
     return Sum(tuple(operands), tuple(operators), _work_out(operands, operators))
 
 
@@ -108,16 +115,19 @@ def _work_out(operands: list[Fraction], operators: list[str]) -> Fraction | None
 
 
 def _number(tokens: list[str], at: int) -> tuple[Fraction | None, int]:
-    """The number that starts at this token and the place after it."""
+    """The number that starts at this token and the place after it; one too long to be read counts as _TOO_LARGE."""
     if at >= len(tokens):
         return None, at
     first = tokens[at]
     if _OPERATORS.get(first) == "-":
+        if at + 1 < len(tokens) and _OPERATORS.get(tokens[at + 1]) == "-":
+            return None, at
         number, after = _number(tokens, at + 1)
         return (None if number is None else -number), after
     if first[0].isdigit():
         plain = first.replace(",", "")
-        return (Fraction(plain), at + 1) if len(plain) <= _MAX_DIGITS else (None, at)
+        is_readable = len(plain) <= _MAX_DIGITS and "e" not in plain
+        return (Fraction(plain) if is_readable else Fraction(_TOO_LARGE)), at + 1
     if first[0] in _HANZI_DIGITS or first[0] in _HANZI_SCALES:
         return _hanzi_number(first), at + 1
     return _english_number(tokens, at)
@@ -132,7 +142,7 @@ def _english_number(tokens: list[str], at: int) -> tuple[Fraction | None, int]:
         elif word in _TENS:
             current += _TENS[word]
         elif word == "hundred" and at > start:
-            current = max(1, current) * 100
+            current = min(max(1, current) * 100, _TOO_LARGE)
         elif word in _SCALES and at > start:
             total, current = total + max(1, current) * _SCALES[word], 0
         elif word != "and" or at == start or tokens[at - 1] not in ("hundred", *_SCALES):

@@ -84,6 +84,8 @@ def _work_out(heard: _Heard) -> str | None:
     found = find_sum(heard.text)
     if found is None:
         return None
+    if found.is_too_long:
+        return heard.say("That sum is too long for me to work out.", "这道算式太长了，我算不出来。")
     if found.value is None:
         return heard.say("That divides by zero, which has no answer.", "除数是零，没有答案。")
     words = (

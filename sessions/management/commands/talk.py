@@ -11,8 +11,13 @@ from django.core.management.base import BaseCommand, CommandError
 from sessions.management.talking import NoAnswerError, TalkWish, hold_talk
 from sessions.management.talking_door import CannotConnectError, RefusedError
 from sessions.management.talking_notes import OUTPUT_RATE_HZ, delay_table
-from sessions.management.talking_sound import Recording, read_recording, write_recording
+from sessions.management.talking_sound import Recording, check_writable, read_recording, write_recording
+from sessions.realtime.items_wire import check_is_picture
+from sessions.realtime.limits import KIB, MESSAGE_LIMIT_BYTES
 from workers.errors import BadInputError, NovaError
+
+MAX_PICTURE_BYTES = MESSAGE_LIMIT_BYTES - KIB
+"""A frame travels as one message, its header included."""
 
 EXIT_CODES: dict[type[NovaError], int] = {
     BadInputError: 2,
@@ -64,6 +69,7 @@ class Command(BaseCommand):
 
 def _wish(options: dict[str, Any]) -> TalkWish:
     """Everything on this side is checked before the server is troubled."""
+    check_writable(options["out"])
     nova = settings.NOVA
     host = f"[{nova.host}]" if ":" in nova.host else nova.host
     return TalkWish(
@@ -79,6 +85,13 @@ def _picture(path: Path | None) -> bytes | None:
     if path is None:
         return None
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        check_is_picture(data, "--picture")
+    except BadInputError as error:
+        raise BadInputError(f"{path} {error.text}") from error
+    if len(data) > MAX_PICTURE_BYTES:
+        raise BadInputError(f"{path} holds {len(data)} bytes; a picture may hold {MAX_PICTURE_BYTES}")
+    return data

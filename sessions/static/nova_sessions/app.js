@@ -258,6 +258,7 @@ class App {
     if (phase === "open") {
       this.#ui.dismiss("connection");
       this.#declareFormat();
+      this.#conversation.opened();
     } else {
       this.#conversation.reset();
     }
@@ -265,6 +266,7 @@ class App {
       this.#ui.dismiss("server");
       this.#waiting(detail);
     } else if (phase === "idle") {
+      this.#conversation.ended();
       this.#release();
     }
     this.#show();

@@ -17,6 +17,8 @@ export class Conversation {
   #itemOfResponse = new Map();
   #isHearing = false;
   #isThinking = false;
+  // What was typed before the socket was open: { itemId, text }.
+  #unsaid = null;
 
   constructor(connection, player, captions, handlers) {
     this.#connection = connection;
@@ -45,18 +47,38 @@ export class Conversation {
     }
   }
 
-  // Returns whether it was sent.
+  // Returns whether it was sent, or kept until the socket is open; one text is kept, no more.
   say(text) {
-    if (!this.#connection.isOpen) {
+    const { isOpen } = this.#connection;
+    if (!isOpen && this.#unsaid) {
       return false;
     }
-    this.interrupt();
+    if (isOpen) {
+      this.interrupt();
+    }
     const itemId = `item_${randomId().slice(0, 24)}`;
     this.#captions.settle(itemId, "user", text);
-    const isSent = this.#connection.send(typedMessage(itemId, text))
-      && this.#connection.send({ type: "response.create" });
+    if (!isOpen) {
+      this.#unsaid = { itemId, text };
+    }
+    const isTaken = !isOpen || this.#send(itemId, text);
     this.#handlers.changed();
-    return isSent;
+    return isTaken;
+  }
+
+  // The socket is open. A greeting may have begun there of which nothing was heard here yet.
+  opened() {
+    const unsaid = this.#unsaid;
+    this.#unsaid = null;
+    if (unsaid) {
+      this.#connection.send({ type: "response.cancel" });
+      this.#send(unsaid.itemId, unsaid.text);
+    }
+  }
+
+  // The person or the server has ended it: what was not said will not be.
+  ended() {
+    this.#unsaid = null;
   }
 
   // Silence comes first, from here; the server learns of it in the same moment. A reply that was sent to its
@@ -184,6 +206,10 @@ export class Conversation {
 
   trouble(key, text, code) {
     this.#handlers.trouble(key, { text: text ?? "", code: code ?? "", calm: key === "notice" });
+  }
+
+  #send(itemId, text) {
+    return this.#connection.send(typedMessage(itemId, text)) && this.#connection.send({ type: "response.create" });
   }
 
   #silence(responseId, itemId) {
