@@ -88,9 +88,7 @@ class ReplyTelling:
         self._ended.append(fact.reply_id)
         self._emit(wire.response_done(self._done_response(fact, reply)))
 
-    def _reply(
-        self, reply_id: str, metadata: dict[str, str] | None = None, is_out_of_band: bool = False
-    ) -> OpenReply:
+    def _reply(self, reply_id: str, metadata: dict[str, str] | None = None, is_out_of_band: bool = False) -> OpenReply:
         reply = self._replies.get(reply_id)
         if reply is None:
             reply = self._replies[reply_id] = OpenReply(reply_id, metadata, is_out_of_band)

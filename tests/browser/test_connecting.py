@@ -22,7 +22,7 @@ def test_connect_asks_for_a_ticket_and_starts_the_chosen_graph(client: ClientPag
 def test_text_typed_while_connecting_is_sent_once_when_the_socket_is_open(client: ClientPage) -> None:
     held: list[Route] = []
     client.open()
-    client.page.route("**/v1/api/generate", held.append)
+    client.page.route("**/v1/api/generate", lambda route: held.append(route))
     with client.page.expect_request("**/v1/api/generate"):
         client.press_connect()
     box = client.page.get_by_label("Type a message")
@@ -45,7 +45,7 @@ def test_text_typed_while_connecting_is_sent_once_when_the_socket_is_open(client
 def test_text_typed_before_an_ended_connecting_is_not_said_in_the_next_conversation(client: ClientPage) -> None:
     held: list[Route] = []
     client.open()
-    client.page.route("**/v1/api/generate", held.append)
+    client.page.route("**/v1/api/generate", lambda route: held.append(route))
     with client.page.expect_request("**/v1/api/generate"):
         client.press_connect()
     box = client.page.get_by_label("Type a message")

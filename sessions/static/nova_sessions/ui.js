@@ -36,10 +36,13 @@ export class Ui {
     this.#showMute(state);
     press(byId("camera"), state.picture === "camera");
     press(byId("screen"), state.picture === "screen");
-    for (const id of ["camera", "screen", "send"]) {
+    for (const id of ["camera", "screen"]) {
       byId(id).disabled = !isOpen;
     }
-    byId("text").disabled = isIdle;
+    // What is sent before the socket is open is kept until then.
+    for (const id of ["text", "send"]) {
+      byId(id).disabled = isIdle;
+    }
     byId("interrupt").disabled = !state.canInterrupt;
     byId("empty").hidden = state.hasCaptions;
     this.#showPreview(state.picture);

@@ -19,6 +19,9 @@ from sessions.management.redis_server import free_port
 from sessions.management.talking_sound import read_recording
 from tests.house import Process
 
+# Each test starts and ends the whole system: minutes that belong beside the faults, not into the quick suite.
+pytestmark = pytest.mark.chaos
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 QUESTION = "What is twelve times three?"
