@@ -23,7 +23,7 @@ class Webs(NamedTuple):
     key: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house_of_aws() -> Iterator[House]:
     """Two web processes on one database and one Redis, providers "aws" on the emulator; shared by the run's journeys."""
     with House("aws", webs=2, settings=HOUSE_SETTINGS) as house:

@@ -41,8 +41,23 @@ def wait_until(is_true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+STRANGERS: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def strangers() -> Iterator[None]:
+    """What other fixtures of the run have started, a Redis for example, is not the supervisor's."""
+    STRANGERS.update(child.pid for child in psutil.Process().children())
+    yield
+    STRANGERS.clear()
+
+
 def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    return [
+        child
+        for child in psutil.Process().children()
+        if child.pid not in STRANGERS and child.status() != psutil.STATUS_ZOMBIE
+    ]
 
 
 def only_child(word: str) -> psutil.Process:
