@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from sessions.management.redis_server import free_port
 from tests.house import Process
+
+WAIT_SECONDS = 30.0
 
 
 @contextmanager
@@ -34,12 +37,22 @@ def run_local(folder: Path) -> Iterator[Process]:
         process.stop()
 
 
-def child_of(process: Process, word: str) -> psutil.Process:
-    """The direct child whose command line holds `word`."""
-    children = psutil.Process(process.pid).children()
-    found = [child for child in children if any(word in part for part in child.cmdline())]
-    assert len(found) == 1, [child.cmdline() for child in children]
-    return found[0]
+def child_of(process: Process, word: str, *, other_than: int = 0) -> psutil.Process:
+    """The direct child whose command line holds `word`; one that is just being started has none for a moment."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        for child in psutil.Process(process.pid).children():
+            if child.pid != other_than and any(word in part for part in command_line(child)):
+                return child
+        time.sleep(0.02)
+    raise AssertionError(f"no child runs {word!r}: {process.log()[-2000:]}")
+
+
+def command_line(child: psutil.Process) -> list[str]:
+    try:
+        return list(child.cmdline())
+    except psutil.Error:
+        return []
 
 
 @pytest.mark.parametrize(("name", "word"), [("talking", "reply,speech"), ("redis", "redis-server")])
@@ -51,7 +64,7 @@ def test_a_killed_child_is_started_again_and_the_log_says_so(tmp_path: Path, nam
         process.wait_for_log("it is started again")
         said = next(line for line in process.log().splitlines() if "it is started again" in line)
         assert said.startswith(name)
-        assert child_of(process, word).pid != child.pid
+        assert child_of(process, word, other_than=child.pid).is_running()
 
 
 def test_stopping_it_ends_every_process_it_started(tmp_path: Path) -> None:
