@@ -13,6 +13,7 @@ from workers.errors import NovaError, StreamsUnavailableError
 from workers.streams import keys
 from workers.streams.codec import entry_fields, to_json
 from workers.streams.messages import (
+    Address,
     FrameRequest,
     InterruptEntry,
     ReplyRequest,
@@ -56,7 +57,9 @@ class CeleryWorkDesk:
     def __init__(self, redis_url: str, web_id: str) -> None:
         self._client = command_client(redis_url, max_connections=PUBLISHING_THREADS + 4)
         self._output_stream = keys.output_stream(web_id)
-        self._publishers = concurrent.futures.ThreadPoolExecutor(PUBLISHING_THREADS, "publish")
+        self._publishers = [
+            concurrent.futures.ThreadPoolExecutor(1, f"publish-{number}") for number in range(PUBLISHING_THREADS)
+        ]
         self._signals = concurrent.futures.ThreadPoolExecutor(1, "signal")
         self._running: set[asyncio.Task[None]] = set()
 
@@ -75,7 +78,7 @@ class CeleryWorkDesk:
             pipeline.execute()
             _publish(generate_reply, (reply_id,))
 
-        self._start(self._publishers, job, on_failure)
+        self._start(self._publisher_of(request.address), job, on_failure)
 
     def request_speech(self, request: SpeechRequest, on_failure: OnFailure) -> None:
         reply_id, index = request.address.reply_id, request.sentence_index
@@ -85,7 +88,7 @@ class CeleryWorkDesk:
             self._client.set(key, to_json(request), ex=keys.REQUEST_LIFE_SECONDS)
             _publish(synthesize_speech, (reply_id, index))
 
-        self._start(self._publishers, job, on_failure)
+        self._start(self._publisher_of(request.address), job, on_failure)
 
     def request_frame(self, request: FrameRequest, image: bytes, on_failure: OnFailure) -> None:
         frame_id = request.address.reply_id
@@ -97,7 +100,7 @@ class CeleryWorkDesk:
             pipeline.execute()
             _publish(compress_frame, (frame_id,))
 
-        self._start(self._publishers, job, on_failure)
+        self._start(self._publisher_of(request.address), job, on_failure)
 
     def tell_words(self, entry: TranscriptEntry) -> None:
         self._signal(keys.TRANSCRIPTS_STREAM, entry)
@@ -109,9 +112,14 @@ class CeleryWorkDesk:
         """Wait for what was asked for (each job is limited), then end the threads."""
         if self._running:
             await asyncio.wait(self._running, timeout=3)
-        self._publishers.shutdown(wait=False, cancel_futures=True)
+        for publisher in self._publishers:
+            publisher.shutdown(wait=False, cancel_futures=True)
         self._signals.shutdown(wait=False, cancel_futures=True)
         self._client.close()
+
+    def _publisher_of(self, address: Address) -> concurrent.futures.ThreadPoolExecutor:
+        """One thread for all of a session's work, so that its first sentence is asked for before its second."""
+        return self._publishers[hash(address.session_id) % PUBLISHING_THREADS]
 
     def _signal(self, stream: str, entry: TranscriptEntry | InterruptEntry) -> None:
         """One thread keeps the order of words and interrupts; a lost one is logged, its effect is bounded by time limits."""
