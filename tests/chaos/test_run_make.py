@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 from sessions.management.redis_server import free_port
 from sessions.management.talking_sound import read_recording
 from tests.house import Process
+from tests.voice import write_question
 
 # Each test starts and ends the whole system: minutes that belong beside the faults, not into the quick suite.
 pytestmark = pytest.mark.chaos
@@ -114,11 +114,9 @@ def test_celerys_banner_and_its_warnings_are_not_shown(running: tuple[Process, d
         assert noise not in process.log()
 
 
-@pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
 def test_a_talk_prints_both_sides_and_writes_the_reply(running: tuple[Process, dict[str, str]], tmp_path: Path) -> None:
     _, settings = running
-    question, reply = tmp_path / "question.wav", tmp_path / "reply.wav"
-    subprocess.run(["flite", "-voice", "slt", "-t", QUESTION, "-o", str(question)], check=True, timeout=30)
+    question, reply = write_question(tmp_path / "question.wav", QUESTION), tmp_path / "reply.wav"
     command = [sys.executable, "manage.py", "talk", str(question), "--out", str(reply), "--graph", "voice"]
     done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stdout + done.stderr
