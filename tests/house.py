@@ -31,7 +31,7 @@ CELERY = [
     "-l",
     "INFO",
 ]
-TALKING = ["--pool", "gevent", "--concurrency", "100", "--queues", "reply,speech"]
+TALKING = ["--pool", "gevent", "--concurrency", "200", "--queues", "reply,speech"]
 SEEING = ["--pool", "prefork", "--concurrency", "1", "--queues", "vision"]
 
 

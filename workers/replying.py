@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import redis
 import structlog
@@ -52,6 +52,14 @@ RunTool = Callable[[str, dict[str, Any]], str]
 Emit = Callable[[OutputEntry], None]
 
 
+class FirstSentence(Protocol):
+    """Where the first sentence goes: to the output stream and to its speech."""
+
+    def write_first(self, entry: SentenceWritten) -> None: ...
+
+    def withdraw(self) -> None: ...
+
+
 @dataclass(slots=True)
 class _Progress:
     """What one reply has produced so far, over all its tool rounds."""
@@ -80,6 +88,7 @@ class ReplyWriter:
         transcripts: TranscriptTable,
         run_tool: RunTool,
         emit: Emit,
+        opening: FirstSentence,
     ) -> None:
         self._request = request
         self._model = model
@@ -87,12 +96,19 @@ class ReplyWriter:
         self._transcripts = transcripts
         self._run_tool = run_tool
         self._emit = emit
+        self._opening = opening
         self._ids = (request.address.session_id, request.address.generation, request.address.reply_id)
         self._progress = _Progress(started_at=time.monotonic())
         self._tool_places = {tool.name: tool.runs_at for tool in request.tools}
 
     def write(self) -> None:
         """Raises NovaError; ReplyCancelled passes through and closes the model's stream on its way."""
+        try:
+            self._write_rounds()
+        finally:
+            self._opening.withdraw()
+
+    def _write_rounds(self) -> None:
         messages = self._messages()
         for _ in range(self._request.max_tool_rounds + 1):
             stop_reason = self._one_round(tuple(messages))
@@ -157,7 +173,9 @@ class ReplyWriter:
 
     def _emit_sentences(self, sentences: list[Sentence]) -> None:
         for sentence in sentences:
-            self._emit(SentenceWritten(*self._ids, self._progress.sentence_count, sentence.text, sentence.separator))
+            index = self._progress.sentence_count
+            write = self._emit if index else self._opening.write_first
+            write(SentenceWritten(*self._ids, index, sentence.text, sentence.separator))
             self._progress.sentence_count += 1
 
     def _asks_client(self, tools: list[ToolUse]) -> bool:

@@ -11,9 +11,10 @@ from workers.language_model.contract import LanguageModel
 from workers.plugins import load_object, load_provider
 from workers.runtime import install_work
 from workers.settings import WorkerSettings
+from workers.streams.handover import Handover
 from workers.streams.messages import InterruptEntry
 from workers.streams.output_writer import OutputWriter
-from workers.streams.redis_clients import blocking_client, command_client
+from workers.streams.redis_clients import blocking_client, command_client, waiting_client
 from workers.streams.words_reader import WordsReader
 from workers.text_to_speech.contract import TextToSpeech
 from workers.transcript_table import TranscriptTable
@@ -54,8 +55,10 @@ def start_talking(settings: WorkerSettings) -> None:
         cancellations.cancel(entry.reply_id)
 
     reader = WordsReader(blocking_client(settings.redis_url), transcripts.apply, on_interrupt)
+    waiting = waiting_client(settings.redis_url, max_connections=settings.max_concurrent_streams * 2 + 8)
     work = TalkingWork(
         client=client,
+        handover=Handover(waiting),
         writer=writer,
         cancellations=cancellations,
         transcripts=transcripts,

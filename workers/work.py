@@ -17,6 +17,7 @@ from workers.replying import ReplyWriter, RunTool
 from workers.sentences import speakable
 from workers.streams import keys
 from workers.streams.codec import from_json
+from workers.streams.handover import Handover, OpeningSpeech
 from workers.streams.messages import (
     Address,
     FrameKept,
@@ -84,6 +85,7 @@ class TalkingWork:
     """Replies and speech: many greenlets, I/O only."""
 
     client: "redis.Redis"
+    handover: Handover
     writer: OutputWriter
     cancellations: Cancellations
     transcripts: TranscriptTable
@@ -93,8 +95,8 @@ class TalkingWork:
     run_tool: RunTool
 
     def generate_reply(self, reply_id: str) -> None:
-        body = _load(self.client, keys.reply_request(reply_id))
-        if body is None or self.cancellations.is_cancelled(reply_id):
+        body = self._take(reply_id, keys.reply_request(reply_id), keys.PREPARED_REPLY_SECONDS)
+        if not body:
             logger.info("reply_not_wanted", reply_id=reply_id)
             return
         request = from_json(ReplyRequest, body)
@@ -104,11 +106,12 @@ class TalkingWork:
             self.writer.write(address.output_stream, entry)
 
         with self._running("reply", address, -1):
-            ReplyWriter(request, self.model, self.client, self.transcripts, self.run_tool, emit).write()
+            opening = OpeningSpeech(self.client, request)
+            ReplyWriter(request, self.model, self.client, self.transcripts, self.run_tool, emit, opening).write()
 
     def synthesize_speech(self, reply_id: str, sentence_index: int) -> None:
-        body = _load(self.client, keys.speech_request(reply_id, sentence_index))
-        if body is None or self.cancellations.is_cancelled(reply_id):
+        body = self._take(reply_id, keys.speech_request(reply_id, sentence_index), keys.PREPARED_SPEECH_SECONDS)
+        if not body:
             logger.info("speech_not_wanted", reply_id=reply_id, sentence_index=sentence_index)
             return
         request = from_json(SpeechRequest, body)
@@ -117,6 +120,14 @@ class TalkingWork:
 
     def compress_frame(self, frame_id: str) -> None:
         raise ConfigurationError("frames are compressed by the vision worker")
+
+    def _take(self, reply_id: str, key: str, wait_seconds: float) -> bytes | None:
+        """The task may have been published before its request was known. None or empty: nobody wants it any more."""
+        try:
+            with self.cancellations.watched(reply_id):
+                return self.handover.take(key, wait_seconds)
+        except ReplyCancelled:
+            return None
 
     @contextmanager
     def _running(self, stage: Stage, address: Address, sentence_index: int) -> Iterator[None]:

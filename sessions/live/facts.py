@@ -165,6 +165,15 @@ class PlaybackFlushed:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaybackHeld:
+    """`is_held`: stop the item's sound where it is and keep what is queued, until it goes on (False) or is flushed."""
+
+    reply_id: str
+    item_id: str
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StateChanged:
     is_listening: bool
     is_thinking: bool
@@ -236,6 +245,7 @@ Fact = (
     | ReplyItemFinished
     | ReplyEnded
     | PlaybackFlushed
+    | PlaybackHeld
     | StateChanged
     | TurnMeasured
     | VisionChanged

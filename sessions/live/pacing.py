@@ -15,6 +15,7 @@ class PlayOut:
         self._sent_ms = 0.0
         self._runs_dry_at_ms = 0.0
         self._reported_ms: float | None = None
+        self._held_at_ms: float | None = None
 
     @property
     def sent_ms(self) -> float:
@@ -28,10 +29,21 @@ class PlayOut:
         """The client's own word counts from now on; it may not run ahead of what was sent, nor back."""
         played = min(max(played_ms, self._reported_ms or 0.0), self._sent_ms)
         self._reported_ms = played
-        self._runs_dry_at_ms = now_ms + (self._sent_ms - played)
+        playing_until_ms = now_ms if self._held_at_ms is None else self._held_at_ms
+        self._runs_dry_at_ms = playing_until_ms + (self._sent_ms - played)
+
+    def hold(self, now_ms: float) -> None:
+        """The client stops where it is; until `resume` nothing more is heard."""
+        self._held_at_ms = self._held_at_ms or now_ms
+
+    def resume(self, now_ms: float) -> None:
+        if self._held_at_ms is not None:
+            self._runs_dry_at_ms += now_ms - self._held_at_ms
+            self._held_at_ms = None
 
     def lead_ms(self, now_ms: float) -> float:
-        return max(0.0, self._runs_dry_at_ms - now_ms)
+        playing_until_ms = now_ms if self._held_at_ms is None else self._held_at_ms
+        return max(0.0, self._runs_dry_at_ms - playing_until_ms)
 
     def heard_ms(self, now_ms: float) -> float:
         if self._reported_ms is not None:

@@ -7,7 +7,6 @@ from sessions.live.history import History, items_for_model
 from sessions.live.ids import new_id
 from sessions.live.reply_plan import ReplyPlan
 from sessions.live.transport import ReplyOptions
-from sessions.live.turns import Turn
 from workers.language_model.contract import FramePart, StoredMessage
 from workers.streams.messages import TranscriptEntry
 
@@ -27,40 +26,44 @@ def make_plan(
     config: SessionConfig,
     history: History,
     options: ReplyOptions,
-    turn: Turn | None,
+    turn_id: str | None,
+    words: TranscriptEntry | None,
     frames: tuple[FramePart, ...],
+    prepared_id: str | None = None,
 ) -> ReplyPlan:
-    """`turn` is the utterance to answer; without one the history's last words are answered."""
+    """`words` are those of the turn to answer; without them the history's last words are answered.
+    `prepared_id`: the reply whose task was published already and waits."""
     return ReplyPlan(
         session_id=identity.session_id,
         generation=identity.generation,
-        reply_id=new_id("resp"),
+        reply_id=prepared_id or new_id("resp"),
         item_id=new_id("item"),
         system=_joined(options.instructions or config.instructions, history.instructions()),
-        history=_history_for(config, history, options, turn),
+        history=_history_for(config, history, options, turn_id),
         options=replace(config.model, max_tokens=options.max_output_tokens or config.model.max_tokens),
         voice=config.voice,
         output_rate_hz=config.output_rate_hz,
         is_audio=(options.output_modality or config.output_modality) == "audio",
-        words=TranscriptEntry(turn.item_id, "confirmed", turn.text) if turn is not None else None,
-        transcript_id=turn.item_id if turn is not None else None,
+        words=words,
+        transcript_id=words.transcript_id if words is not None else None,
         user_frames=frames,
         tools=config.tools if options.tools is None else options.tools,
         metadata=options.metadata,
         is_out_of_band=options.is_out_of_band,
         can_be_interrupted=config.turns.interrupts_reply,
+        is_prepared=prepared_id is not None,
     )
 
 
 def _history_for(
-    config: SessionConfig, history: History, options: ReplyOptions, turn: Turn | None
+    config: SessionConfig, history: History, options: ReplyOptions, turn_id: str | None
 ) -> tuple[StoredMessage, ...]:
-    """The words of `turn` come by the transcripts stream, so its item is left out here."""
+    """The words of the turn come by the transcripts stream, so its item is left out here."""
     if options.input_items is not None:
         return items_for_model(options.input_items)
     if not config.is_memory_enabled:
-        return history.for_model(1) if turn is None else ()
-    return history.for_model(config.max_history_messages, (turn.item_id,) if turn is not None else ())
+        return history.for_model(1) if turn_id is None else ()
+    return history.for_model(config.max_history_messages, (turn_id,) if turn_id is not None else ())
 
 
 def _joined(*texts: str) -> str:

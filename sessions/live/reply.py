@@ -1,6 +1,6 @@
 """One reply from request to last sound: asks workers, orders and paces what they make, and can be cut off at any time."""
 
-from collections.abc import Callable
+from collections import deque
 from typing import Protocol
 
 import structlog
@@ -10,20 +10,18 @@ from sessions.live.items import Content, Item, MessageItem
 from sessions.live.pacing import PlayOut
 from sessions.live.reply_delays import ReplyDelays
 from sessions.live.reply_plan import ReplyPlan
+from sessions.live.reply_sending import ReplySending, SendingHost
 from sessions.live.reply_tools import ToolCalls
-from sessions.live.spoken_text import SpokenSentence, SpokenText
-from sessions.live.task_watch import TaskWatch
+from sessions.live.reply_work import REPLY_TASK, ReplyWork, task_of
+from sessions.live.spoken_text import SpokenText
 from sessions.live.work_desk import WorkDesk
 from workers.errors import NovaError
 from workers.streams.messages import (
-    Address,
-    InterruptEntry,
     OutputEntry,
     ReplyWritten,
     SentenceWritten,
     SpeechFinished,
     SpeechMade,
-    SpeechRequest,
     TaskBeat,
     ToolCalled,
     ToolReturned,
@@ -32,26 +30,16 @@ from workers.streams.messages import (
 
 logger = structlog.get_logger(__name__)
 
-REPLY_TASK = -1
 MAX_ATTEMPTS = 2
 MAX_REPLY_MS = 45_000.0
 DELAY_TOLD_MS = 2_250.0
 """With the check four times a second the client hears of it within 2.5 s."""
-BYTES_PER_SAMPLE = 2
 
 STOP_REASONS = {"max_tokens": "max_output_tokens", "content_filtered": "content_filter"}
 
 
-class ReplyHost(Protocol):
+class ReplyHost(SendingHost, Protocol):
     """What a reply needs of its session."""
-
-    def now_ms(self) -> float: ...
-
-    def deliver(self, fact: facts.Fact) -> None: ...
-
-    def call_in(self, delay_ms: float, callback: Callable[[], None]) -> None: ...
-
-    def keep_item(self, item: Item) -> str | None: ...
 
     def reply_finished(self, reply: "Reply", ended: facts.ReplyEnded) -> None: ...
 
@@ -59,34 +47,53 @@ class ReplyHost(Protocol):
 class Reply:
     """Made by the session for each answer. `begin` once; then entries, time and interruption come in; `is_over` ends it."""
 
-    def __init__(self, plan: ReplyPlan, desk: WorkDesk, host: ReplyHost) -> None:
+    def __init__(self, plan: ReplyPlan, desk: WorkDesk, host: ReplyHost, is_gated: bool = False) -> None:
         self.plan = plan
         self.reply_id = plan.reply_id
         self.item_id = plan.item_id
         self.play_out = PlayOut()
         self.spoken = SpokenText()
         self.delays = ReplyDelays(asked_ms=host.now_ms())
+        self._sending = ReplySending(plan, self.spoken, self.play_out, host)
         self.is_over = False
-        self._desk = desk
+        self.is_broken = False
+        """Behind the gate: a task was lost or failed, so that this reply is not worth opening."""
+        self._gate: deque[OutputEntry] | None = deque() if is_gated else None
         self._host = host
-        self._watch = TaskWatch()
-        self._attempt = 0
-        self._used_ids: set[str] = set()
-        self._current_ids: dict[int, str] = {}
+        self._work = ReplyWork(plan, desk, host.now_ms, self._publish_failed)
         self._written: ReplyWritten | None = None
         self._tools = ToolCalls(plan.reply_id, host)
-        self._has_item = False
         self._told_of_delay_ms = 0.0
-        self._is_waiting_to_send = False
 
     # --- begin and end ----------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        self._host.deliver(facts.ReplyStarted(self.reply_id, self.plan.metadata, self.plan.is_out_of_band))
+        if self._gate is None:
+            self._tell_start()
         if self.plan.fixed_text is not None:
             self._say_fixed_text(self.plan.fixed_text)
         else:
-            self._ask_for_reply()
+            self._work.ask_for_reply()
+
+    def open_gate(self) -> None:
+        """What has come meanwhile is told and sent as if it came now."""
+        waiting, self._gate = self._gate or (), None
+        self._tell_start()
+        for entry in waiting:
+            if self.owns(entry):
+                self.take(entry)
+
+    def _tell_start(self) -> None:
+        self._host.deliver(facts.ReplyStarted(self.reply_id, self.plan.metadata, self.plan.is_out_of_band))
+
+    def hold(self) -> None:
+        """No sound leaves until `resume`; what the client has already may be stopped there too."""
+        if self.is_speaking:
+            self._sending.hold()
+
+    def resume(self) -> None:
+        if self._sending.resume():
+            self._advance()
 
     @property
     def is_speaking(self) -> bool:
@@ -101,25 +108,19 @@ class Reply:
         return self.spoken.heard_text(self.heard_ms) if self.plan.is_audio else self.spoken.text.strip()
 
     def owns(self, entry: OutputEntry) -> bool:
-        """Only the newest attempt of each task counts: a late entry of one given up is nobody's."""
-        return self._current_ids.get(_task_of(entry)) == entry.reply_id
+        return self._work.owns(entry)
 
     def interrupt(self, reason: str) -> None:
         """Stop at once: nothing more is sent, the workers are told, the reply ends as cancelled if it had not ended."""
         if self.is_over:
             return
-        self._call_off()
+        self._work.call_off()
         self._end("cancelled", reason)
 
     def call_off(self) -> None:
         """Stop every task without telling the client: the session is ending."""
-        self._call_off()
+        self._work.call_off()
         self.is_over = True
-
-    def _call_off(self) -> None:
-        address = self._address(self.reply_id)
-        for work_id in sorted(self._used_ids):
-            self._desk.interrupt(InterruptEntry(address.session_id, address.generation, work_id))
 
     # --- what workers say -------------------------------------------------------------------------------------------
 
@@ -127,9 +128,12 @@ class Reply:
         """One entry that this reply owns, in stream order."""
         if self.is_over:
             return
+        if self._gate is not None:
+            self._take_behind_gate(self._gate, entry)
+            return
         match entry:
             case TaskBeat():
-                self._watch.sign(entry.sentence_index, self._host.now_ms())
+                self._work.sign(entry.sentence_index)
             case SentenceWritten():
                 self._sentence_written(entry)
             case SpeechMade():
@@ -139,18 +143,30 @@ class Reply:
             case ReplyWritten():
                 self._reply_written(entry)
             case ToolCalled() | ToolReturned():
-                self._watch.sign(REPLY_TASK, self._host.now_ms())
+                self._work.sign(REPLY_TASK)
                 self._tools.take(entry)
             case WorkFailed():
                 self._work_failed(entry)
         self._advance()
+
+    def _take_behind_gate(self, gate: deque[OutputEntry], entry: OutputEntry) -> None:
+        """Signs of life are read at once: the first of them has the first sentence's speech prepared."""
+        self._work.sign(task_of(entry))
+        self.is_broken = self.is_broken or isinstance(entry, WorkFailed)
+        if isinstance(entry, ReplyWritten | SpeechFinished):
+            self._work.end(task_of(entry))
+        if not isinstance(entry, TaskBeat):
+            gate.append(entry)
 
     def check(self) -> None:
         """Called several times a second: lost tasks and the limit of the whole reply."""
         now_ms = self._host.now_ms()
         if self.is_over:
             return
-        for index in self._watch.lost(now_ms):
+        if self._gate is not None:
+            self.is_broken = self.is_broken or bool(self._work.lost())
+            return
+        for index in self._work.lost():
             error = NovaError("the worker making this answer was lost", code="worker_lost", retriable=True)
             self._task_failed(index, error)
         self._tell_of_delay(now_ms)
@@ -168,21 +184,21 @@ class Reply:
 
     def _sentence_written(self, entry: SentenceWritten) -> None:
         now_ms = self._host.now_ms()
-        self._watch.sign(REPLY_TASK, now_ms)
+        self._work.sign(REPLY_TASK)
         if self.spoken.add(entry.sentence_index, entry.text, entry.separator) is None:
             return
         self.delays.first_sentence_ms = self.delays.first_sentence_ms or now_ms
-        self._start_item()
+        self._sending.start_item()
         if not self.plan.is_audio:
-            self._deliver_text(entry.separator + entry.text)
+            self._sending.deliver_text(entry.separator + entry.text)
 
     def _reply_written(self, entry: ReplyWritten) -> None:
-        self._watch.end(REPLY_TASK)
+        self._work.end(REPLY_TASK)
         self._written = entry
         self.delays.model_first_token_ms = entry.first_token_ms
 
     def _speech_made(self, entry: SpeechMade) -> None:
-        self._watch.sign(entry.sentence_index, self._host.now_ms())
+        self._work.sign(entry.sentence_index)
         sentence = self.spoken.find(entry.sentence_index)
         if sentence is None or sentence.is_made or entry.chunk_index < sentence.next_chunk:
             return
@@ -194,7 +210,7 @@ class Reply:
         sentence.take(entry.pcm, entry.sample_rate_hz, self.plan.output_rate_hz)
 
     def _speech_finished(self, entry: SpeechFinished) -> None:
-        self._watch.end(entry.sentence_index)
+        self._work.end(entry.sentence_index)
         sentence = self.spoken.find(entry.sentence_index)
         if sentence is not None and not sentence.is_made:
             self.delays.voice_first_byte_ms = self.delays.voice_first_byte_ms or entry.first_byte_ms
@@ -203,7 +219,7 @@ class Reply:
     # --- faults -----------------------------------------------------------------------------------------------------
 
     def _work_failed(self, entry: WorkFailed) -> None:
-        self._watch.end(entry.sentence_index)
+        self._work.end(entry.sentence_index)
         self._task_failed(entry.sentence_index, NovaError(entry.text, code=entry.code, retriable=entry.retriable))
 
     def _task_failed(self, sentence_index: int, error: NovaError) -> None:
@@ -216,14 +232,12 @@ class Reply:
 
     def _reply_task_failed(self, error: NovaError) -> None:
         """One more try while nothing was written; the client hears of the fault either way."""
-        can_retry = error.retriable and self._attempt + 1 < MAX_ATTEMPTS and not self.spoken.sentences
+        can_retry = error.retriable and self._work.reply_attempt + 1 < MAX_ATTEMPTS and not self.spoken.sentences
         if not can_retry:
             self._fail(error)
             return
         self._tell(error)
-        self._call_off()
-        self._attempt += 1
-        self._ask_for_reply()
+        self._work.ask_for_reply_again()
 
     def _speech_task_failed(self, sentence_index: int, error: NovaError) -> None:
         """One more try from where its sound broke off; then the sentence stays without sound and the rest goes on."""
@@ -242,31 +256,11 @@ class Reply:
         self._host.deliver(facts.FaultHappened(error.code, error.text, error.retriable))
 
     def _fail(self, error: NovaError) -> None:
-        self._call_off()
+        self._work.call_off()
         self._tell(error)
         self._end("failed", error.code, error.text)
 
     # --- asking -----------------------------------------------------------------------------------------------------
-
-    def _address(self, work_id: str) -> Address:
-        plan = self.plan
-        return Address(plan.session_id, plan.generation, work_id, self._desk.output_stream)
-
-    def _begin_task(self, sentence: SpokenSentence | None = None) -> Address:
-        """Each attempt has its own id on the streams, so that cancelling one does not cancel the next."""
-        index, attempt = REPLY_TASK, self._attempt
-        work_id = f"{self.reply_id}.{self._attempt}"
-        if sentence is not None:
-            index, attempt = sentence.index, sentence.attempt
-            work_id += f".{index}.{attempt}" if attempt else ""
-        self._used_ids.add(work_id)
-        self._current_ids[index] = work_id
-        self._watch.begin(index, self._host.now_ms(), attempt)
-        return self._address(work_id)
-
-    def _ask_for_reply(self) -> None:
-        request = self.plan.request(self._begin_task())
-        self._desk.request_reply(request, self.plan.words, lambda error: self._publish_failed(REPLY_TASK, error))
 
     def _publish_failed(self, sentence_index: int, error: NovaError) -> None:
         """Told at once; the next try waits until the task would have counted as lost, so that Redis can come back."""
@@ -274,84 +268,32 @@ class Reply:
             self._tell(error)
 
     def _ask_for_speech(self) -> None:
-        now_ms = self._host.now_ms()
         for sentence in self.spoken.to_request():
             sentence.is_requested = True
-            index = sentence.index
-            self.delays.speech_asked_ms = self.delays.speech_asked_ms or now_ms
-            request = SpeechRequest(self._begin_task(sentence), index, sentence.text, self.plan.voice)
-            self._desk.request_speech(request, lambda error, i=index: self._publish_failed(i, error))  # type: ignore[misc]
+            self.delays.speech_asked_ms = self.delays.speech_asked_ms or self._host.now_ms()
+            self._work.ask_for_speech(sentence)
 
     def _say_fixed_text(self, text: str) -> None:
         """A greeting or an operator's words: no model, straight to speech."""
         self._written = ReplyWritten(self.plan.session_id, self.plan.generation, self.reply_id, 1, "end_turn")
         self.spoken.add(0, text, "")
-        self._start_item()
+        self._sending.start_item()
         if not self.plan.is_audio:
-            self._deliver_text(text)
+            self._sending.deliver_text(text)
         self._advance()
 
     # --- sending ----------------------------------------------------------------------------------------------------
-
-    def _start_item(self) -> None:
-        if self._has_item:
-            return
-        self._has_item = True
-        item = MessageItem(self.item_id, "assistant", (), "in_progress")
-        previous = None if self.plan.is_out_of_band else self._host.keep_item(item)
-        self._host.deliver(facts.ReplyItemStarted(self.reply_id, 0, item, previous, self.plan.is_audio))
-
-    def _deliver_text(self, delta: str) -> None:
-        self._host.deliver(facts.ReplyTextAdded(self.reply_id, self.item_id, 0, delta, self.plan.is_audio))
 
     def _advance(self) -> None:
         """Send what may be sent now, ask for what may be asked for, end when all is done."""
         if self.is_over:
             return
         if self.plan.is_audio:
-            self._send_speech()
+            self._sending.send_speech(self._advance)
+            self.delays.first_audio_ms = self._sending.first_audio_ms
             self._ask_for_speech()
         if self._written is not None and (not self.plan.is_audio or self.spoken.current is None):
             self._complete(self._written)
-
-    def _send_speech(self) -> None:
-        while (sentence := self.spoken.current) is not None:
-            if not sentence.chunks:
-                if not sentence.is_made:
-                    return
-                self._begin_sentence(sentence)
-                sentence.is_sent = True
-                continue
-            wait_ms = self.play_out.wait_ms(self._host.now_ms())
-            if wait_ms > 0:
-                self._send_later(wait_ms)
-                return
-            self._begin_sentence(sentence)
-            self._send_chunk(sentence.chunks.popleft())
-
-    def _begin_sentence(self, sentence: SpokenSentence) -> None:
-        """Words reach the client with the first of their sound, and also when no sound could be made of them."""
-        if sentence.start_ms is None:
-            sentence.start_ms = self.play_out.sent_ms
-            self._deliver_text(sentence.separator + sentence.text)
-
-    def _send_chunk(self, pcm: bytes) -> None:
-        now_ms = self._host.now_ms()
-        self.delays.first_audio_ms = self.delays.first_audio_ms or now_ms
-        start_ms = int(self.play_out.sent_ms)
-        self._host.deliver(facts.ReplyAudioAdded(self.reply_id, self.item_id, 0, pcm, start_ms))
-        self.play_out.sent(len(pcm) / BYTES_PER_SAMPLE / self.plan.output_rate_hz * 1_000, now_ms)
-
-    def _send_later(self, wait_ms: float) -> None:
-        if self._is_waiting_to_send:
-            return
-        self._is_waiting_to_send = True
-
-        def go_on() -> None:
-            self._is_waiting_to_send = False
-            self._advance()
-
-        self._host.call_in(max(wait_ms, 5.0), go_on)
 
     # --- ending -----------------------------------------------------------------------------------------------------
 
@@ -368,7 +310,7 @@ class Reply:
     def _end(self, status: facts.ReplyStatus, reason: str = "", error_text: str = "") -> None:
         self.is_over = True
         items: list[Item] = []
-        if self._has_item:
+        if self._sending.has_item:
             item = self._message_item(status)
             items.append(item)
             self._host.deliver(facts.ReplyItemFinished(self.reply_id, 0, item, self.plan.is_audio))
@@ -384,10 +326,3 @@ class Reply:
             self.plan.metadata,
         )
         self._host.reply_finished(self, ended)
-
-
-def _task_of(entry: OutputEntry) -> int:
-    """The sentence whose speech an entry is about, or the reply's own task."""
-    if isinstance(entry, SpeechMade | SpeechFinished | TaskBeat | WorkFailed):
-        return entry.sentence_index
-    return REPLY_TASK

@@ -9,7 +9,8 @@ from workers.text_to_speech.contract import VoiceOptions
 
 @dataclass(frozen=True, slots=True)
 class ReplyPlan:
-    """`words` are the user's turn, published beside the request; `fixed_text` is spoken as it is, without a model."""
+    """`words` are the user's turn, published beside the request; `fixed_text` is spoken as it is, without a model.
+    `is_prepared`: its task was published before and waits for this plan."""
 
     session_id: str
     generation: int
@@ -29,6 +30,7 @@ class ReplyPlan:
     fixed_text: str | None = None
     is_out_of_band: bool = False
     can_be_interrupted: bool = True
+    is_prepared: bool = False
 
     def request(self, address: Address) -> ReplyRequest:
         return ReplyRequest(
@@ -39,4 +41,5 @@ class ReplyPlan:
             transcript_id=self.transcript_id,
             user_frames=self.user_frames,
             tools=self.tools,
+            opening_voice=self.voice if self.is_audio else None,
         )

@@ -35,6 +35,9 @@ class ReplyingHost(Protocol):
 
     def deliver(self, fact: facts.Fact) -> None: ...
 
+    @property
+    def client_holds_playback(self) -> bool: ...
+
     def agent_changed(self) -> None:
         """A reply has begun, begun to sound, or ended."""
         ...
@@ -54,6 +57,7 @@ class Replying:
         self._keep_record = keep_record
         self._current: Reply | None = None
         self._audible: Reply | None = None
+        self._behind_gate: Reply | None = None
         self._turn: Turn | None = None
         self._ending: asyncio.Task[None] | None = None
 
@@ -95,15 +99,52 @@ class Replying:
         reply.begin()
         self._host.agent_changed()
 
+    def begin_behind_gate(self, plan: ReplyPlan) -> None:
+        """A speculative reply: it is made, and its first sentence spoken, without anyone being told."""
+        self._behind_gate = Reply(plan, self._desk, self, is_gated=True)
+        self._behind_gate.begin()
+
+    @property
+    def is_gate_whole(self) -> bool:
+        return self._behind_gate is not None and not self._behind_gate.is_broken
+
+    def open_gate(self, turn: Turn) -> None:
+        """Only when `is_free` and `is_gate_whole`."""
+        reply, self._behind_gate = self._behind_gate, None
+        if reply is None:
+            return
+        self._turn, self._audible, self._current = turn, None, reply
+        reply.open_gate()
+        self._host.agent_changed()
+
+    def drop_behind_gate(self, reason: str) -> None:
+        reply, self._behind_gate = self._behind_gate, None
+        if reply is not None:
+            reply.call_off()
+            logger.info("speculation_dropped", reply_id=reply.reply_id, reason=reason)
+
+    def hold(self) -> None:
+        """Something was heard that may be an interruption: the sound stops, nothing is lost."""
+        for reply in self._heard_now():
+            reply.hold()
+
+    def resume(self) -> None:
+        for reply in self._heard_now():
+            reply.resume()
+
     def take(self, entry: OutputEntry) -> None:
         reply = self._current
-        if reply is not None and reply.owns(entry):
+        if self._behind_gate is not None and self._behind_gate.owns(entry):
+            self._behind_gate.take(entry)
+        elif reply is not None and reply.owns(entry):
             was_thinking = self.is_thinking
             reply.take(entry)
             if was_thinking != self.is_thinking:
                 self._host.agent_changed()
 
     def check(self) -> None:
+        if self._behind_gate is not None:
+            self._behind_gate.check()
         if self._current is not None:
             self._current.check()
         if self._audible is not None and not self._audible.is_speaking:
@@ -143,6 +184,7 @@ class Replying:
         if self._current is not None:
             self._current.call_off()
             self._current = None
+        self.drop_behind_gate("session_ended")
         self._audible = None
         if self._ending is not None:
             await asyncio.wait({self._ending}, timeout=RECORD_LIMIT_SECONDS)
@@ -154,6 +196,10 @@ class Replying:
 
     def deliver(self, fact: facts.Fact) -> None:
         self._host.deliver(fact)
+
+    @property
+    def client_holds_playback(self) -> bool:
+        return self._host.client_holds_playback
 
     def call_in(self, delay_ms: float, callback: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(delay_ms / 1_000, callback)
@@ -217,6 +263,8 @@ class Replying:
             "user_text": turn.text if turn is not None else "",
             "reply_text": reply.spoken.text.strip(),
             "heard_text": reply.heard_text() if is_cut else reply.spoken.text.strip(),
+            "speculations": turn.speculations if turn is not None else 0,
+            "dropped_speculations": turn.dropped_speculations if turn is not None else 0,
             "status": {"completed": "completed", "cancelled": "interrupted"}.get(ended.status, ended.status),
             "error_code": ended.reason if ended.status == "failed" else "",
             "started_at": (ended_at_ms - lasted_ms) / 1_000,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from sessions.live import facts, turn_taking, voice_activity
+from sessions.live.answering import Answering
 from sessions.live.changes import apply_changes
 from sessions.live.config import SessionConfig
 from sessions.live.history import History
@@ -15,8 +16,7 @@ from sessions.live.ids import new_id
 from sessions.live.items import Item, MessageItem
 from sessions.live.listening import AudioShape, Listening
 from sessions.live.pictures import add_pictures
-from sessions.live.planning import SessionIdentity, make_plan
-from sessions.live.reply_plan import ReplyPlan
+from sessions.live.planning import SessionIdentity
 from sessions.live.replying import KeepRecord, Replying
 from sessions.live.transport import ConfigChanges, EventClock, ReplyOptions, Transport
 from sessions.live.turns import Turn, Turns
@@ -78,8 +78,7 @@ class LiveSession:
         self._watching = Watching(
             parts.desk, self._address, lambda: new_id("frame"), lambda error: self._tell_fault(error)
         )
-        self._waiting_turn: Turn | None = None
-        self._waiting_options: ReplyOptions | None = None
+        self._answering = Answering(parts.desk, self._replying, self.history, self._watching, self)
         self._state = facts.StateChanged(False, False, False)
         self._committed_ms = 0
         self._early_changes: list[ConfigChanges] = []
@@ -126,14 +125,14 @@ class LiveSession:
 
     def say(self, text: str) -> None:
         """Speak a fixed text as soon as no reply is in progress."""
-        if self._replying.is_free:
-            self._replying.begin(replace(self._plan(ReplyOptions()), fixed_text=text), None)
+        self._answering.say(text)
 
     async def close(self, code: int | None = None, reason: str = "") -> None:
         """Everything of the session stops: streams, tasks, timers. With a code the client's connection is closed too."""
         self._is_started = False
-        self._release_facts()
+        self.release_facts()
         self._turns.close()
+        self._answering.close()
         transport, self._transport = self._transport, None
         await self._replying.close()
         if self._listening is not None:
@@ -225,14 +224,7 @@ class LiveSession:
 
     def create_reply(self, options: ReplyOptions, event_id: str | None) -> None:
         self._require_start()
-        active = self._replying.active_reply_id
-        if active is not None or self._waiting_options is not None:
-            raise BadInputError(
-                f"the response {active or 'before'} is still in progress",
-                code="conversation_already_has_active_response",
-            )
-        self._waiting_options = options
-        self._begin_waiting()
+        self._answering.ask(options)
 
     def cancel_reply(self, reply_id: str | None, event_id: str | None) -> None:
         active = self._replying.active_reply_id
@@ -278,28 +270,25 @@ class LiveSession:
         return self.history.add(item)
 
     def tell_words(self, entry: TranscriptEntry) -> None:
+        if entry.state == "partial":
+            self._answering.user_speaks()
         self._parts.desk.tell_words(entry)
 
     def interrupt_reply(self, reason: str) -> None:
         self._replying.interrupt(reason)
 
     def turn_ended(self, turn: Turn) -> None:
-        creates_reply = self._config.turns.creates_reply and self._config.turns.mode != "manual"
-        if creates_reply or self._waiting_options is not None:
-            self._waiting_turn = turn
-            self._begin_waiting()
-        else:
-            self.tell_words(TranscriptEntry(turn.item_id, "confirmed", turn.text))
+        self._answering.turn_ended(turn)
 
     def turn_dropped(self) -> None:
         """A client that asked for a response beside its commit gets one, though nothing was heard."""
-        self._begin_waiting()
+        self._answering.begin_waiting()
 
     # --- ReplyingHost -------------------------------------------------------------------------------------------------
 
     def deliver(self, fact: facts.Fact) -> None:
         if isinstance(fact, facts.PlaybackFlushed):
-            self._release_facts()
+            self.release_facts()
         if self._held is not None:
             self._held.append(fact)
         elif self._transport is not None:
@@ -309,12 +298,20 @@ class LiveSession:
         """A turn has ended: what is told of it waits a moment, so that its reply is asked for before anything else."""
         if self._held is None:
             self._held = []
-            asyncio.get_running_loop().call_later(HOLD_SECONDS, self._release_facts)
+            asyncio.get_running_loop().call_later(HOLD_SECONDS, self.release_facts)
 
-    def _release_facts(self) -> None:
+    def release_facts(self) -> None:
         held, self._held = self._held, None
         for fact in held or ():
             self.deliver(fact)
+
+    @property
+    def may_answer(self) -> bool:
+        return self._is_started and not self._turns.is_committing
+
+    @property
+    def client_holds_playback(self) -> bool:
+        return self._transport is not None and self._transport.holds_playback
 
     def agent_changed(self) -> None:
         replying = self._replying
@@ -325,7 +322,7 @@ class LiveSession:
             self.deliver(state)
 
     def reply_ended(self) -> None:
-        self._begin_waiting()
+        self._answering.begin_waiting()
 
     # --- what the web process calls -----------------------------------------------------------------------------------
 
@@ -364,26 +361,6 @@ class LiveSession:
         listening, self._listening = self._listening, None
         if listening is not None:
             self._closing = asyncio.get_running_loop().create_task(listening.close())
-
-    def _begin_waiting(self) -> None:
-        """The reply that a turn or the client asked for begins when the one before has ended and no commit is pending."""
-        turn, options = self._waiting_turn, self._waiting_options
-        if not self._is_started or not self._replying.is_free or self._turns.is_committing:
-            return
-        if turn is None and options is None:
-            return
-        self._waiting_turn = self._waiting_options = None
-        self._replying.begin(self._plan(options or ReplyOptions(), turn), turn)
-
-    def _plan(self, options: ReplyOptions, turn: Turn | None = None) -> ReplyPlan:
-        vision = self._config.vision
-        frames = self._watching.choose(vision.frames_per_turn) if vision.enabled else ()
-        self._watching.forget_turn()
-        plan = make_plan(self.identity, self._config, self.history, options, turn, frames)
-        if frames:
-            used = tuple(frame.captured_at_ms for frame in frames)
-            self.deliver(facts.VisionChanged(vision.frame_interval_ms, plan.reply_id, used))
-        return plan
 
 
 def _audio_shape(config: SessionConfig) -> AudioShape:

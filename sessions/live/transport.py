@@ -44,6 +44,11 @@ class ReplyOptions:
 class Transport(Protocol):
     """What a live session knows of its client."""
 
+    @property
+    def holds_playback(self) -> bool:
+        """The client stops and resumes its sound when told PlaybackHeld."""
+        ...
+
     def deliver(self, fact: Fact) -> None:
         """Never blocks and never raises; the transport bounds what is unsent and closes a client that is too slow."""
         ...

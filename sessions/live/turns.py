@@ -26,6 +26,9 @@ class Turn:
     ended_ms: float = 0.0
     text: str = ""
     told_ms: float = 0.0
+    speculations: int = 0
+    dropped_speculations: int = 0
+    is_speculation_right: bool = False
 
 
 class TurnHost(Protocol):

@@ -2,7 +2,7 @@
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import redis
@@ -12,20 +12,21 @@ from kombu.exceptions import OperationalError
 from workers.errors import NovaError, StreamsUnavailableError
 from workers.streams import keys
 from workers.streams.codec import entry_fields, to_json
+from workers.streams.handover import put_request
 from workers.streams.messages import (
-    Address,
     FrameRequest,
     InterruptEntry,
     ReplyRequest,
     SpeechRequest,
     TranscriptEntry,
 )
-from workers.streams.redis_clients import command_client
+from workers.streams.redis_clients import async_command_client, command_client
 from workers.tasks import compress_frame, generate_reply, synthesize_speech
 
 logger = structlog.get_logger(__name__)
 
 PUBLISHING_THREADS = 4
+HANDOVER_CONNECTIONS = 16
 MAX_WAITING_JOBS = 500
 
 OnFailure = Callable[[NovaError], None]
@@ -37,8 +38,18 @@ class WorkDesk(Protocol):
     @property
     def output_stream(self) -> str: ...
 
-    def request_reply(self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure) -> None:
+    def prepare_reply(self, reply_id: str) -> None:
+        """Publish the task before its request is known; it waits PREPARED_REPLY_SECONDS. A failure is only logged."""
+        ...
+
+    def request_reply(
+        self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure, is_prepared: bool = False
+    ) -> None:
         """`words` go onto the transcripts stream in the same round trip as the request."""
+        ...
+
+    def prepare_speech(self, reply_id: str, on_failure: OnFailure) -> None:
+        """Publish the task of the first sentence, which the reply's worker hands its text."""
         ...
 
     def request_speech(self, request: SpeechRequest, on_failure: OnFailure) -> None: ...
@@ -56,6 +67,7 @@ class CeleryWorkDesk:
 
     def __init__(self, redis_url: str, web_id: str) -> None:
         self._client = command_client(redis_url, max_connections=PUBLISHING_THREADS + 4)
+        self._async_client = async_command_client(redis_url, max_connections=HANDOVER_CONNECTIONS)
         self._output_stream = keys.output_stream(web_id)
         self._publishers = [
             concurrent.futures.ThreadPoolExecutor(1, f"publish-{number}") for number in range(PUBLISHING_THREADS)
@@ -67,28 +79,41 @@ class CeleryWorkDesk:
     def output_stream(self) -> str:
         return self._output_stream
 
-    def request_reply(self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure) -> None:
+    def prepare_reply(self, reply_id: str) -> None:
+        def on_failure(error: NovaError) -> None:
+            logger.warning("reply_not_prepared", code=error.code)
+
+        self._publish(reply_id, generate_reply, (reply_id,), on_failure)
+
+    def request_reply(
+        self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure, is_prepared: bool = False
+    ) -> None:
+        if is_prepared:
+            self._start(self._hand_over_reply(request, words), on_failure)
+            return
         reply_id = request.address.reply_id
 
         def job() -> None:
             pipeline = self._client.pipeline(transaction=False)
-            pipeline.set(keys.reply_request(reply_id), to_json(request), ex=keys.REQUEST_LIFE_SECONDS)
-            if words is not None:
-                self._add_entry(pipeline, keys.TRANSCRIPTS_STREAM, words)
+            self._add_request(pipeline, request, words)
             pipeline.execute()
             _publish(generate_reply, (reply_id,))
 
-        self._start(self._publisher_of(request.address), job, on_failure)
+        self._start_job(self._publisher_of(request.address.session_id), job, on_failure)
+
+    def prepare_speech(self, reply_id: str, on_failure: OnFailure) -> None:
+        self._publish(reply_id, synthesize_speech, (reply_id, 0), on_failure)
 
     def request_speech(self, request: SpeechRequest, on_failure: OnFailure) -> None:
         reply_id, index = request.address.reply_id, request.sentence_index
 
         def job() -> None:
-            key = keys.speech_request(reply_id, index)
-            self._client.set(key, to_json(request), ex=keys.REQUEST_LIFE_SECONDS)
+            pipeline = self._client.pipeline(transaction=False)
+            put_request(pipeline, keys.speech_request(reply_id, index), to_json(request))
+            pipeline.execute()
             _publish(synthesize_speech, (reply_id, index))
 
-        self._start(self._publisher_of(request.address), job, on_failure)
+        self._start_job(self._publisher_of(request.address.session_id), job, on_failure)
 
     def request_frame(self, request: FrameRequest, image: bytes, on_failure: OnFailure) -> None:
         frame_id = request.address.reply_id
@@ -100,7 +125,7 @@ class CeleryWorkDesk:
             pipeline.execute()
             _publish(compress_frame, (frame_id,))
 
-        self._start(self._publisher_of(request.address), job, on_failure)
+        self._start_job(self._publisher_of(request.address.session_id), job, on_failure)
 
     def tell_words(self, entry: TranscriptEntry) -> None:
         self._signal(keys.TRANSCRIPTS_STREAM, entry)
@@ -116,10 +141,25 @@ class CeleryWorkDesk:
             publisher.shutdown(wait=False, cancel_futures=True)
         self._signals.shutdown(wait=False, cancel_futures=True)
         self._client.close()
+        await self._async_client.aclose()
 
-    def _publisher_of(self, address: Address) -> concurrent.futures.ThreadPoolExecutor:
-        """One thread for all of a session's work, so that its first sentence is asked for before its second."""
-        return self._publishers[hash(address.session_id) % PUBLISHING_THREADS]
+    async def _hand_over_reply(self, request: ReplyRequest, words: TranscriptEntry | None) -> None:
+        """On the event loop itself: nothing on the way from the user's last word to the waiting task changes threads."""
+        pipeline = self._async_client.pipeline(transaction=False)
+        self._add_request(pipeline, request, words)
+        await pipeline.execute()
+
+    def _add_request(self, pipeline: Any, request: ReplyRequest, words: TranscriptEntry | None) -> None:
+        if words is not None:
+            self._add_entry(pipeline, keys.TRANSCRIPTS_STREAM, words)
+        put_request(pipeline, keys.reply_request(request.address.reply_id), to_json(request))
+
+    def _publisher_of(self, owner_id: str) -> concurrent.futures.ThreadPoolExecutor:
+        """One thread for all of a session's work, so that its second sentence is asked for before its third."""
+        return self._publishers[hash(owner_id) % PUBLISHING_THREADS]
+
+    def _publish(self, owner_id: str, task: Any, arguments: tuple[object, ...], on_failure: OnFailure) -> None:
+        self._start_job(self._publisher_of(owner_id), lambda: _publish(task, arguments), on_failure)
 
     def _signal(self, stream: str, entry: TranscriptEntry | InterruptEntry) -> None:
         """One thread keeps the order of words and interrupts; a lost one is logged, its effect is bounded by time limits."""
@@ -130,30 +170,36 @@ class CeleryWorkDesk:
         def on_failure(error: NovaError) -> None:
             logger.warning("signal_lost", stream=stream, code=error.code)
 
-        self._start(self._signals, job, on_failure)
+        self._start_job(self._signals, job, on_failure)
 
     @staticmethod
     def _add_entry(client: Any, stream: str, entry: TranscriptEntry | InterruptEntry) -> None:
         client.xadd(stream, entry_fields(entry), maxlen=keys.WORDS_STREAM_ENTRIES, approximate=True)
 
-    def _start(
+    def _start_job(
         self, pool: concurrent.futures.ThreadPoolExecutor, job: Callable[[], None], on_failure: OnFailure
     ) -> None:
+        self._start(_in_thread(pool, job), on_failure)
+
+    def _start(self, work: Coroutine[Any, Any, None], on_failure: OnFailure) -> None:
         if len(self._running) >= MAX_WAITING_JOBS:
+            work.close()
             on_failure(StreamsUnavailableError("too much work waits to be published", code="publish_queue_full"))
             return
-        task = asyncio.get_running_loop().create_task(self._run(pool, job, on_failure))
+        task = asyncio.get_running_loop().create_task(self._run(work, on_failure))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _run(
-        self, pool: concurrent.futures.ThreadPoolExecutor, job: Callable[[], None], on_failure: OnFailure
-    ) -> None:
+    async def _run(self, work: Coroutine[Any, Any, None], on_failure: OnFailure) -> None:
         try:
-            await asyncio.get_running_loop().run_in_executor(pool, job)
+            await work
         except (redis.RedisError, OperationalError, OSError) as error:
             logger.warning("publish_failed", error=type(error).__name__)
             on_failure(StreamsUnavailableError("the work could not be handed to a worker; Redis did not answer"))
+
+
+async def _in_thread(pool: concurrent.futures.ThreadPoolExecutor, job: Callable[[], None]) -> None:
+    await asyncio.get_running_loop().run_in_executor(pool, job)
 
 
 def _publish(task: Any, arguments: tuple[object, ...]) -> None:

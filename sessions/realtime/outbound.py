@@ -49,6 +49,7 @@ class Outbound:
             facts.ReplyItemFinished: replies.item_finished,
             facts.ReplyEnded: replies.ended,
             facts.PlaybackFlushed: self._flushed,
+            facts.PlaybackHeld: lambda f: self._emit_nova(wire.nova_hold(f)),
             facts.StateChanged: lambda f: self._emit_nova(wire.nova_state(f)),
             facts.TurnMeasured: lambda f: self._emit_nova(wire.nova_metrics(f)),
             facts.VisionChanged: lambda f: self._emit_nova(wire.nova_vision(f)),

@@ -230,6 +230,11 @@ def nova_flush(fact: facts.PlaybackFlushed) -> Event:
     return {**place, "heard_ms": fact.heard_ms, "reason": fact.reason}
 
 
+@event("nova.hold")
+def nova_hold(fact: facts.PlaybackHeld) -> Event:
+    return {"response_id": fact.reply_id, "item_id": fact.item_id, "held": fact.is_held}
+
+
 @event("nova.metrics")
 def nova_metrics(fact: facts.TurnMeasured) -> Event:
     delays_ms = {name: delay for name, delay in fact.delays_ms.items() if math.isfinite(delay)}

@@ -29,6 +29,10 @@ class SocketTransport:
         self._conversation: Conversation | None = None
         self.outbound: Outbound | None = None
 
+    @property
+    def holds_playback(self) -> bool:
+        return self.outbound is not None and self.outbound.speaks_nova
+
     def begin(self, conversation: Conversation, *, speaks_nova: bool) -> Outbound:
         self._conversation = conversation
         self.outbound = Outbound(conversation, self.emit, speaks_nova=speaks_nova)

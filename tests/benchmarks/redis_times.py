@@ -13,28 +13,14 @@ from tests.house import House
 
 # A step is named by what ends it; each line is (name, word of the command that ends it).
 STEPS = (
-    "final -> request stored",
-    "-> reply task published",
-    "-> reply task begun",
+    "final -> reply handed to its task",
     "-> Bedrock request",
-    "sentence sent -> on the output stream",
-    "-> speech request stored",
-    "-> speech task published",
-    "-> speech task begun",
+    "sentence sent -> handed to its speech task",
     "-> Polly request",
     "Polly byte -> on the output stream",
     "-> client byte",
 )
-_MARKS = (
-    "SET nova:reply:",
-    "LPUSH reply ",
-    "GET nova:reply:",
-    "sentence_written",
-    "SET nova:speech:",
-    "LPUSH speech ",
-    "GET nova:speech:",
-    "speech_made",
-)
+_MARKS = ("RPUSH nova:reply:", "sentence_written", "speech_made")
 
 
 class RedisTimes:
@@ -65,10 +51,10 @@ class RedisTimes:
         seen = [self._first_after(mark, turn.final_ms - 5) for mark in range(len(_MARKS))]
         if any(at_ms is None or at_ms > turn.heard_ms + 5 for at_ms in seen):
             return {}
-        stored, published, begun, sentence, speech_stored, speech_published, speech_begun, made = seen
+        asked, sentence, made = seen
         points = (
-            (turn.final_ms, stored, published, begun, turn.model_asked_ms),
-            (turn.sentence_sent_ms, sentence, speech_stored, speech_published, speech_begun, turn.speech_asked_ms),
+            (turn.final_ms, asked, turn.model_asked_ms),
+            (turn.sentence_sent_ms, sentence, turn.speech_asked_ms),
             (turn.speech_sent_ms, made, turn.heard_ms),
         )
         return dict(zip(STEPS, (span for leg in points for span in _gaps(leg)), strict=True))

@@ -117,6 +117,37 @@ def test_flush_silences_within_200_ms(client: ClientPage) -> None:
     assert silence["endedAt"] - silence["askedAt"] <= 200
 
 
+def test_held_speech_goes_on_where_it_stopped(client: ClientPage) -> None:
+    socket = client.connect()
+    begin_reply(socket)
+    send_speech(socket, 1.0)
+    client.wait_sound()
+    socket.send("nova.hold", response_id="resp_1", item_id="item_a1", held=True)
+    client.wait_silence()
+    held_at = heard_of(socket, "item_a1")
+    socket.send("nova.hold", response_id="resp_1", item_id="item_a1", held=False)
+    end_reply(socket, "resp_1", "item_a1")
+    wait_heard(socket, "item_a1", 1000)
+    heard = heard_of(socket, "item_a1")
+    assert not held_at or held_at[-1] < 1000
+    assert heard[-1] == 1000
+    assert heard == sorted(heard)
+
+
+def test_a_flush_ends_a_hold(client: ClientPage) -> None:
+    socket = client.connect()
+    begin_reply(socket)
+    send_speech(socket, LONGER_THAN_ANY_WAIT_SECONDS)
+    client.wait_sound()
+    socket.send("nova.hold", response_id="resp_1", item_id="item_a1", held=True)
+    socket.send("nova.flush", response_id="resp_1", item_id="item_a1")
+    client.wait_silence()
+    begin_reply(socket, "resp_2")
+    send_speech(socket, 0.5, "resp_2", "item_a2")
+    end_reply(socket, "resp_2", "item_a2")
+    wait_heard(socket, "item_a2", 500)
+
+
 def test_speech_that_comes_after_its_flush_stays_silent(client: ClientPage) -> None:
     socket = client.connect()
     begin_reply(socket)

@@ -81,6 +81,7 @@ OTHERS: tuple[facts.Fact, ...] = (
     facts.ItemDeleted("item_u"),
     facts.ItemTruncated("item_a", 0, 640),
     facts.InputTimedOut("item_u", 0, 6_000),
+    facts.PlaybackHeld("resp_1", "item_a", True),
     facts.PlaybackFlushed("resp_1", "item_a", 640, "turn_detected"),
     facts.StateChanged(True, False, False),
     facts.TurnMeasured("resp_1", {"first_speech_ms": 12.5}),

@@ -21,6 +21,7 @@ from workers.streams.messages import (
     SpeechFinished,
     SpeechMade,
     SpeechRequest,
+    TaskBeat,
     ToolCalled,
     ToolReturned,
     TranscriptEntry,
@@ -40,12 +41,21 @@ class Desk:
     def __init__(self) -> None:
         self.replies: list[ReplyRequest] = []
         self.speeches: list[SpeechRequest] = []
+        self.openings: list[str] = []
         self.interrupted: list[str] = []
         self.failures: list[OnFailure] = []
 
-    def request_reply(self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure) -> None:
+    def prepare_reply(self, reply_id: str) -> None:
+        raise AssertionError("a reply prepares no other")
+
+    def request_reply(
+        self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure, is_prepared: bool = False
+    ) -> None:
         self.replies.append(request)
         self.failures.append(on_failure)
+
+    def prepare_speech(self, reply_id: str, on_failure: OnFailure) -> None:
+        self.openings.append(reply_id)
 
     def request_speech(self, request: SpeechRequest, on_failure: OnFailure) -> None:
         self.speeches.append(request)
@@ -81,6 +91,8 @@ class Host:
         self.kept.append(item)
         return None
 
+    client_holds_playback: bool = True
+
     def reply_finished(self, reply: Reply, ended: facts.ReplyEnded) -> None:
         self.ended.append(ended)
 
@@ -105,13 +117,20 @@ class Host:
 class Scene:
     """A reply that has begun, with shorthands for what workers say about it."""
 
-    def __init__(self, *, is_audio: bool = True, fixed_text: str | None = None, is_out_of_band: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        is_audio: bool = True,
+        fixed_text: str | None = None,
+        is_out_of_band: bool = False,
+        is_gated: bool = False,
+    ) -> None:
         self.desk, self.host = Desk(), Host()
         plan = ReplyPlan(
             *SESSION, "resp", "item", "", (), ModelOptions("m"), VoiceOptions("Ruth", "neural", "en-US"), RATE_HZ,
             is_audio=is_audio, fixed_text=fixed_text, is_out_of_band=is_out_of_band,
         )  # fmt: skip
-        self.reply = Reply(plan, self.desk, self.host)
+        self.reply = Reply(plan, self.desk, self.host, is_gated)
         self.reply.begin()
 
     def take(self, entry: OutputEntry) -> None:
@@ -196,13 +215,34 @@ def test_a_lost_worker_is_told_and_the_reply_is_asked_for_once_more() -> None:
     assert scene.desk.interrupted == ["resp.0"]
 
 
+def test_the_opening_speech_is_prepared_once_the_reply_runs_and_its_text_is_not_asked_for_twice() -> None:
+    scene = Scene()
+    assert scene.desk.openings == []
+    scene.take(TaskBeat(*SESSION, "resp.0"))
+    scene.take(TaskBeat(*SESSION, "resp.0"))
+    scene.writes(0, "First.")
+    scene.writes(1, "Second.")
+    assert scene.desk.openings == ["resp.0"]
+    assert scene.desk.replies[0].opening_voice is not None
+    assert [(speech.sentence_index, speech.text) for speech in scene.desk.speeches] == [(1, "Second.")]
+
+
+def test_a_written_reply_prepares_no_speech() -> None:
+    scene = Scene(is_audio=False)
+    scene.take(TaskBeat(*SESSION, "resp.0"))
+    scene.writes(0, "First.")
+    assert scene.desk.openings == []
+    assert scene.desk.replies[0].opening_voice is None
+
+
 def test_late_entries_of_a_given_up_attempt_are_nobodys() -> None:
     scene = Scene()
     scene.host.pass_time(2_100)
     scene.reply.check()
     scene.writes(0, "Too late.", work="resp.0")
     scene.writes(0, "In time.", work="resp.1")
-    assert [speech.text for speech in scene.desk.speeches] == ["In time."]
+    assert scene.reply.spoken.text == "In time."
+    assert scene.desk.openings == ["resp.1"]
 
 
 def test_a_second_loss_fails_the_reply() -> None:
@@ -234,7 +274,8 @@ def test_lost_speech_goes_on_from_where_it_broke_off() -> None:
     scene.writes(0, "A sentence.")
     scene.speaks(0, chunks=3)
     scene.take(WorkFailed(*SESSION, "resp.0", "speech", "provider_unavailable", True, "reset", 0))
-    assert [request.address.reply_id for request in scene.desk.speeches] == ["resp.0", "resp.0.0.1"]
+    assert scene.desk.openings == ["resp.0"]
+    assert [request.address.reply_id for request in scene.desk.speeches] == ["resp.0.0.1"]
     scene.speaks(0, chunks=5, work="resp.0.0.1")
     assert scene.host.audio_ms() == 500
 

@@ -10,6 +10,8 @@ REMEMBERED_SECONDS = 120
 RAW_FRAME_LIFE_SECONDS = 30
 KEPT_FRAME_LIFE_SECONDS = 900
 TASK_EXPIRES_SECONDS = 10
+PREPARED_REPLY_SECONDS = 10.0
+PREPARED_SPEECH_SECONDS = 45.0
 BEAT_INTERVAL_SECONDS = 0.5
 SILENT_TASK_SECONDS = 2.0
 
@@ -25,10 +27,12 @@ def output_stream(web_id: str) -> str:
 
 
 def reply_request(reply_id: str) -> str:
+    """A list of one: the task may be running already and wait for it."""
     return f"nova:reply:{reply_id}"
 
 
 def speech_request(reply_id: str, sentence_index: int) -> str:
+    """A list of one, as for replies; an empty body says that there is nothing to be spoken."""
     return f"nova:speech:{reply_id}:{sentence_index}"
 
 

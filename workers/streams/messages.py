@@ -21,7 +21,11 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class ReplyRequest:
-    """What `generate_reply` works from. With `transcript_id` the user's words are read on the transcripts stream."""
+    """What `generate_reply` works from. With `transcript_id` the user's words are read on the transcripts stream.
+
+    With `opening_voice` the first sentence goes straight to its speech task, which the web process publishes as soon
+    as the reply runs, so that speech begins without the way through the web process.
+    """
 
     address: Address
     system: str
@@ -30,6 +34,7 @@ class ReplyRequest:
     transcript_id: str | None = None
     user_frames: tuple[FramePart, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
+    opening_voice: VoiceOptions | None = None
     max_tool_rounds: int = 4
     max_reply_seconds: float = 45.0
 

@@ -1,11 +1,18 @@
 """The workers' end of the output stream: one entry after another, in order, bounded by trimming."""
 
+from typing import Any
+
 import redis
 
 from workers.errors import StreamsUnavailableError
 from workers.streams import keys
 from workers.streams.codec import output_fields
 from workers.streams.messages import OutputEntry, TaskBeat
+
+
+def add_output(commands: Any, stream: str, entry: OutputEntry) -> None:
+    """`commands` is a client or a pipeline."""
+    commands.xadd(stream, output_fields(entry), maxlen=keys.OUTPUT_STREAM_ENTRIES, approximate=True)
 
 
 class OutputWriter:
@@ -17,7 +24,7 @@ class OutputWriter:
     def write(self, stream: str, entry: OutputEntry) -> None:
         """Raises StreamsUnavailableError when Redis did not take the entry within about 2 s."""
         try:
-            self._client.xadd(stream, output_fields(entry), maxlen=keys.OUTPUT_STREAM_ENTRIES, approximate=True)
+            add_output(self._client, stream, entry)
         except redis.RedisError as error:
             raise StreamsUnavailableError(f"output could not be written: {type(error).__name__}") from error
 
@@ -25,7 +32,7 @@ class OutputWriter:
         """All beats in one round trip; a failed one is left out, the next follows in half a second."""
         pipeline = self._client.pipeline(transaction=False)
         for stream, beat in beats:
-            pipeline.xadd(stream, output_fields(beat), maxlen=keys.OUTPUT_STREAM_ENTRIES, approximate=True)
+            add_output(pipeline, stream, beat)
         try:
             pipeline.execute()
         except redis.RedisError as error:

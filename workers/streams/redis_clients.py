@@ -37,6 +37,20 @@ def blocking_client(url: str) -> "redis.Redis":
     )
 
 
+def waiting_client(url: str, max_connections: int) -> "redis.Redis":
+    """For many tasks that each wait for their request, in steps of BLOCK_MS."""
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=max_connections,
+        timeout=COMMAND_TIMEOUT_SECONDS,
+        socket_timeout=BLOCKING_TIMEOUT_SECONDS,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+    )
+    return redis.Redis(connection_pool=pool)
+
+
 def async_command_client(url: str, max_connections: int = 8) -> "aioredis.Redis":
     pool = aioredis.BlockingConnectionPool.from_url(
         url,

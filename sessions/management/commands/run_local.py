@@ -21,7 +21,7 @@ from workers.errors import ConfigurationError
 LOOK_SECONDS = 0.2
 NAME_WIDTH = 7
 CELERY_OPTIONS = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-TALKING = ["--pool", "gevent", "--concurrency", "100", "--queues", "reply,speech", "-n", "talking@%h"]
+TALKING = ["--pool", "gevent", "--concurrency", "200", "--queues", "reply,speech", "-n", "talking@%h"]
 SEEING = ["--pool", "prefork", "--concurrency", "2", "--queues", "vision", "-n", "seeing@%h"]
 # Celery says this at every start as root, in eight lines; whoever runs a laptop's container as root has chosen to.
 ROOT_WARNING = "ignore:You're running the worker"

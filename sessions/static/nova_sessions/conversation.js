@@ -180,6 +180,10 @@ export class Conversation {
     this.#reportEnd(response);
   }
 
+  hold(isHeld) {
+    this.#player.hold(isHeld);
+  }
+
   flush({ response_id: responseId, item_id: itemId }) {
     this.#silence(responseId, itemId);
   }
@@ -248,6 +252,7 @@ const TAKES = {
   "response.output_audio.done": (to, event) => to.soundEnds(event.item_id),
   "response.done": (to, event) => to.replyEnds(event.response),
   "nova.flush": (to, event) => to.flush(event),
+  "nova.hold": (to, event) => to.hold(event.held === true),
   "nova.state": (to, event) => to.serverState(event),
   "nova.metrics": (to, event) => to.measured(event),
   "nova.session": (to, event) => to.vision(event.frame_interval_ms),

@@ -84,6 +84,11 @@ export class Player {
     this.#node?.port.postMessage({ type: "flush" });
   }
 
+  // Stops the sound where it is, or lets it go on from there.
+  hold(isHeld) {
+    this.#node?.port.postMessage({ type: "hold", isHeld });
+  }
+
   async close() {
     const context = this.#context;
     if (this.#node) {

@@ -1,5 +1,5 @@
 // Runs on the audio thread: plays speech from a bounded ring and says how far each item has been played.
-// In:  push {item, samples}, done {item}, flush {}, close {}.
+// In:  push {item, samples}, done {item}, hold {isHeld}, flush {}, close {}.
 // Out: report {item, playedMs, rms, isPlaying}, ended {item, playedMs}, flushed {item, playedMs}, overflow {item}.
 
 const RING_SECONDS = 30;
@@ -72,6 +72,7 @@ class Playback extends AudioWorkletProcessor {
     this.loudness = null;
     this.sinceReport = 0;
     this.isRefilling = false;
+    this.isHeld = false;
     this.lastSample = 0;
     this.isOpen = true;
     this.port.onmessage = ({ data }) => this.receive(data);
@@ -82,7 +83,10 @@ class Playback extends AudioWorkletProcessor {
       this.push(message.item, message.samples);
     } else if (message.type === "done") {
       this.finish(message.item);
+    } else if (message.type === "hold") {
+      this.isHeld = message.isHeld;
     } else if (message.type === "flush") {
+      this.isHeld = false;
       this.flush();
     } else {
       this.isOpen = false;
@@ -132,7 +136,7 @@ class Playback extends AudioWorkletProcessor {
 
   // Returns the number of samples written; the rest of `output` is already silence.
   fill(output) {
-    if (!this.isReady()) {
+    if (this.isHeld || !this.isReady()) {
       return 0;
     }
     let written = 0;
