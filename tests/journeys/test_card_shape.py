@@ -147,7 +147,7 @@ def test_the_users_words_go_over_the_transcripts_stream_and_are_read_by_the_work
     assert _entries(house_of_aws, keys.TRANSCRIPTS_STREAM, turn, "confirmed", QUESTION)
     assert talk.bedrock[0]["facts"]["last_user_text"] == QUESTION
     request = next(
-        line for line in talk.said_to_redis.splitlines() if b"nova:reply:resp" in line and b'"set"' in line.lower()
+        line for line in talk.said_to_redis.splitlines() if b"nova:reply:resp" in line and b'"rpush"' in line.lower()
     )
     assert QUESTION.encode() not in request, "the words came with the request instead"
 
