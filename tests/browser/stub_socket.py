@@ -111,8 +111,9 @@ class StubSocket:
     async def serve(self) -> None:
         await self._send({"type": "session.created", "session": {"type": "realtime"}}, None)
         taking = asyncio.create_task(self._take_all())
+        either: list[asyncio.Future[Any]] = [taking, self._closing_code]
         try:
-            await asyncio.wait({taking, self._closing_code}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             is_ended_by_page = taking.done()
             taking.cancel()
