@@ -114,7 +114,9 @@ def test_a_picture_too_large_for_one_message_is_named(talk: Talk, recording: Pat
     assert_told(talk(recording, "--picture", tmp_path / "large.jpg"), 2, "large.jpg holds 1048579 bytes")
 
 
-def test_a_reply_that_could_not_be_written_is_noticed_before_the_talk(talk: Talk, recording: Path, tmp_path: Path) -> None:
+def test_a_reply_that_could_not_be_written_is_noticed_before_the_talk(
+    talk: Talk, recording: Path, tmp_path: Path
+) -> None:
     assert_told(talk(recording, "--out", tmp_path / "none" / "reply.wav"), 2, "there is no folder")
     assert_told(talk(recording, "--out", tmp_path), 2, "it is a folder")
 
