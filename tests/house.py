@@ -150,9 +150,10 @@ class House:
             self._stack.enter_context(self.aws)
         self._start_redis()
         self.environment = self._make_environment()
-        self._run_manage("migrate", "-v0")
         self.talker = self._add("talker", [_celery(), *CELERY, *TALKING, "-n", "talker@%h"])
         self.seer = self._add("seer", [_celery(), *CELERY, *SEEING, "-n", "seer@%h"])
+        # While the workers start: they know no database.
+        self._run_manage("migrate", "-v0")
         for number in range(self._web_count):
             port = free_port()
             self.ports.append(port)

@@ -35,11 +35,13 @@ class StubSocket:
     def __init__(self, socket: web.WebSocketResponse, offered: list[str]) -> None:
         self.offered = offered
         self.close_code: int | None = None
+        self._is_over = False
         self._socket = socket
         self._loop = asyncio.get_running_loop()
         self._received: list[Received] = []
         self._changed = threading.Condition()
         self._sent_events = 0
+        self._closing_code: asyncio.Future[int] = self._loop.create_future()
 
     @property
     def received(self) -> list[Received]:
@@ -70,7 +72,7 @@ class StubSocket:
 
     def wait_closed(self) -> int | None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self._socket.closed, WAIT_LIMIT_SECONDS), "the page stays"
+            assert self._changed.wait_for(lambda: self._is_over, WAIT_LIMIT_SECONDS), "the page stays"
         return self.close_code
 
     def send(self, event_type: str, payload: bytes | None = None, **fields: Any) -> None:
@@ -81,7 +83,9 @@ class StubSocket:
         self._await(sending)
 
     def close(self, code: int) -> None:
-        self._await(self._socket.close(code=code))
+        """Returns once the page has answered: its browser then knows the code."""
+        self._loop.call_soon_threadsafe(self._closing_code.set_result, code)
+        self.wait_closed()
 
     def abort(self) -> None:
         """Cuts the line without a closing handshake, as a lost network does."""
@@ -106,14 +110,34 @@ class StubSocket:
 
     async def serve(self) -> None:
         await self._send({"type": "session.created", "session": {"type": "realtime"}}, None)
+        taking = asyncio.create_task(self._take_all())
+        either: list[asyncio.Future[Any]] = [taking, self._closing_code]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            is_ended_by_page = taking.done()
+            taking.cancel()
+        if is_ended_by_page:
+            taking.result()
+        else:
+            await self._shake_hands(taking)
+        with self._changed:
+            self.close_code = self._socket.close_code
+            self._is_over = True
+            self._changed.notify_all()
+
+    async def _take_all(self) -> None:
         async for message in self._socket:
             if message.type is WSMsgType.TEXT:
                 await self._take(Received(json.loads(message.data), None))
             elif message.type is WSMsgType.BINARY:
                 await self._take(_unpack(message.data))
-        with self._changed:
-            self.close_code = self._socket.close_code
-            self._changed.notify_all()
+
+    # aiohttp waits for the page's answer only while nobody else reads; otherwise it drops the line at once, and the
+    # sound still on its way is answered by a reset, which can overtake the closing code.
+    async def _shake_hands(self, taking: asyncio.Task[None]) -> None:
+        await asyncio.wait({taking})
+        await self._socket.close(code=self._closing_code.result())
 
     async def _take(self, message: Received) -> None:
         with self._changed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from .client_page import ClientPage, begin_reply, end_reply, say_words, send_speech
+from .client_page import LONGER_THAN_ANY_WAIT_SECONDS, ClientPage, begin_reply, end_reply, say_words, send_speech
 
 
 def test_the_persons_words_appear_while_they_speak(client: ClientPage) -> None:
@@ -108,9 +108,10 @@ def test_what_the_agent_does_is_announced(client: ClientPage) -> None:
     expect(status).to_have_text("Listening")
     begin_reply(socket)
     expect(status).to_have_text("Thinking")
-    send_speech(socket, 0.5)
+    send_speech(socket, LONGER_THAN_ANY_WAIT_SECONDS)
     expect(status).to_have_text("Speaking")
-    end_reply(socket)
+    socket.send("nova.flush", response_id="resp_1", item_id="item_a1")
+    end_reply(socket, status="cancelled")
     expect(status).to_have_text("Listening")
 
 

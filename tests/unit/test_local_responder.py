@@ -34,6 +34,12 @@ WEATHER = ToolSpec(
 )
 
 
+@pytest.fixture(autouse=True)
+def answers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pace at which it writes is for people; what it writes is proved here."""
+    monkeypatch.setattr("workers.language_model.local._WORD_SECONDS", 0.0)
+
+
 def ask(
     *parts: ModelPart,
     earlier: tuple[ModelMessage, ...] = (),
