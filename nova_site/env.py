@@ -2,6 +2,7 @@
 
 import functools
 import ipaddress
+import re
 import secrets
 import sys
 from typing import Annotated, Literal
@@ -11,7 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from sessions.settings import WebSettings
 from workers.errors import ConfigurationError
-from workers.settings import AwsSettings, WorkerSettings
+from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit, WorkerSettings
 
 Kind = Literal["speech_to_text", "language_model", "text_to_speech"]
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -32,6 +33,7 @@ PROVIDERS: dict[Kind, dict[str, str]] = {
 }
 
 
+POLLY_LIMIT = re.compile(r"([a-z-]+)=([1-9]\d{0,4})/([1-9]\d{0,4})")
 DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
 NOT_SERVING = ("makemigrations", "collectstatic", "check", "doctor", "talk", "run_local")
 
@@ -74,6 +76,14 @@ class Environment(BaseSettings):
     nova_voice: str = Field(default="Ruth", description="Polly's voice")
     nova_engine: Literal["standard", "neural", "generative", "long-form"] = Field(
         default="generative", description="Polly's engine"
+    )
+    nova_polly_limits: str = Field(
+        default="generative=8/26,neural=8/18,long-form=8/26,standard=80/80",
+        description="Polly calls a second / at once that all workers share, by engine: the account's quotas",
+    )
+    nova_word_marks: bool = Field(
+        default=True,
+        description="ask Polly for the times of words too (a second call a sentence): history is cut word by word",
     )
     nova_language: str = Field(
         default="en-US", pattern=r"^[a-z]{2,3}-[A-Z]{2}$", description="what is spoken, as `en-US` or `zh-CN`"
@@ -164,6 +174,15 @@ class Environment(BaseSettings):
             raise ValueError(f"must start with one of {', '.join(f'{name}://' for name in DATABASES)}")
         return value
 
+    @field_validator("nova_polly_limits")
+    @classmethod
+    def _names_engines(cls, value: str) -> str:
+        for part in value.split(","):
+            match = POLLY_LIMIT.fullmatch(part.strip())
+            if match is None or match[1] not in POLLY_LIMITS:
+                raise ValueError(f"{part.strip()!r} is no ENGINE=A_SECOND/AT_ONCE of {', '.join(POLLY_LIMITS)}")
+        return value
+
     @field_validator("nova_api_keys")
     @classmethod
     def _keys_are_long(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -210,6 +229,14 @@ class Environment(BaseSettings):
     @property
     def broker_url(self) -> str:
         return self.celery_broker_url or self.redis_url
+
+    @property
+    def polly_limits(self) -> dict[str, CallLimit]:
+        """Engines that are not named keep their default."""
+        named = {
+            match[1]: CallLimit(int(match[2]), int(match[3])) for match in POLLY_LIMIT.finditer(self.nova_polly_limits)
+        }
+        return {**POLLY_LIMITS, **named}
 
     @property
     def aws(self) -> AwsSettings:
@@ -267,6 +294,8 @@ def worker_settings(env: Environment) -> WorkerSettings:
         language_model=env.provider("language_model"),
         text_to_speech=env.provider("text_to_speech"),
         aws=env.aws,
+        polly_limits=env.polly_limits,
+        has_word_marks=env.nova_word_marks,
     )
 
 

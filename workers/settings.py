@@ -1,6 +1,7 @@
 """What a worker process needs to know, handed over once at start; workers read no environment themselves."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +16,28 @@ class AwsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CallLimit:
+    """What all workers together may ask of one engine of Polly."""
+
+    per_second: int
+    concurrent: int
+
+
+# Polly's quotas of a new account.
+POLLY_LIMITS: Mapping[str, CallLimit] = {
+    "generative": CallLimit(8, 26),
+    "neural": CallLimit(8, 18),
+    "long-form": CallLimit(8, 26),
+    "standard": CallLimit(80, 80),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSettings:
     redis_url: str
     language_model: str
     text_to_speech: str
     aws: AwsSettings
     max_concurrent_streams: int = 100
+    polly_limits: Mapping[str, CallLimit] = field(default_factory=lambda: POLLY_LIMITS)
+    has_word_marks: bool = True

@@ -66,6 +66,7 @@ def start_talking(settings: WorkerSettings) -> None:
         model=load_provider(settings.language_model, LanguageModel, settings),
         speech=load_provider(settings.text_to_speech, TextToSpeech, settings),
         run_tool=load_object("workers.tools.catalog.run_tool"),
+        has_word_marks=settings.has_word_marks,
     )
     gevent.spawn(reader.run)
     gevent.spawn(beats.run)

@@ -1,9 +1,8 @@
 """The work of a worker process: loads a task's request, runs its body, and turns every fault into a typed entry."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, Literal
 
 import redis
@@ -14,7 +13,7 @@ from workers.cancellation import Cancellations
 from workers.errors import ConfigurationError, NovaError, ReplyCancelled, StreamsUnavailableError
 from workers.language_model.contract import LanguageModel
 from workers.replying import ReplyWriter, RunTool
-from workers.sentences import speakable
+from workers.speaking import Speaking
 from workers.streams import keys
 from workers.streams.codec import from_json
 from workers.streams.handover import Handover, OpeningSpeech
@@ -25,13 +24,12 @@ from workers.streams.messages import (
     FrameSkipped,
     OutputEntry,
     ReplyRequest,
-    SpeechFinished,
-    SpeechMade,
     SpeechRequest,
     WorkFailed,
 )
 from workers.streams.output_writer import OutputWriter
 from workers.text_to_speech.contract import TextToSpeech
+from workers.text_to_speech.phrase_cache import PhraseCache
 from workers.transcript_table import TranscriptTable
 
 logger = structlog.get_logger(__name__)
@@ -93,6 +91,7 @@ class TalkingWork:
     model: LanguageModel
     speech: TextToSpeech
     run_tool: RunTool
+    has_word_marks: bool = True
 
     def generate_reply(self, reply_id: str) -> None:
         body = self._take(reply_id, keys.reply_request(reply_id), keys.PREPARED_REPLY_SECONDS)
@@ -140,18 +139,11 @@ class TalkingWork:
             yield
 
     def _speak(self, request: SpeechRequest) -> None:
-        address = request.address
-        ids = (address.session_id, address.generation, address.reply_id)
-        started_at, first_byte_ms, count = monotonic(), 0.0, 0
-        text = speakable(request.text)
-        with closing(self.speech.synthesize(text, request.voice)) as chunks:  # type: ignore[type-var]
-            for chunk in chunks if text else ():
-                first_byte_ms = first_byte_ms or (monotonic() - started_at) * 1_000
-                made = SpeechMade(*ids, request.sentence_index, count, chunk.sample_rate_hz, chunk.pcm)
-                self.writer.write(address.output_stream, made)
-                count += 1
-        finished = SpeechFinished(*ids, request.sentence_index, count, len(text), first_byte_ms)
-        self.writer.write(address.output_stream, finished)
+        def emit(entry: OutputEntry) -> None:
+            self.writer.write(request.address.output_stream, entry)
+
+        phrases = PhraseCache(self.client)
+        Speaking(request, self.speech, phrases, emit, has_word_marks=self.has_word_marks).speak()
 
 
 @dataclass(frozen=True, slots=True)

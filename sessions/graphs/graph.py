@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sessions.graphs import languages
@@ -26,10 +27,13 @@ from sessions.settings import WebSettings
 from workers.errors import BadInputError
 from workers.language_model.contract import ModelOptions, ToolSpec
 from workers.text_to_speech.contract import VoiceOptions
+from workers.text_to_speech.polly_voices import is_known, language_of_voice, mismatch
 from workers.tools.catalog import tool_specs
 
 Overrides = Mapping[str, Any]
 BAD_PROPERTIES = "10100"
+
+log = structlog.get_logger(__name__)
 
 
 class VoiceNodes(BaseModel):
@@ -206,9 +210,16 @@ def _refusal(dotted_name: str, reason: str) -> BadInputError:
 def _languages(nodes: Nodes, settings: WebSettings) -> tuple[str, VoiceOptions]:
     """What is heard and what is spoken; whichever is not given follows the other."""
     spoken_wanted = nodes.tts.lang_code
+    if spoken_wanted is None and nodes.stt.lang_code is None and nodes.tts.voice is not None:
+        spoken_wanted = language_of_voice(nodes.tts.voice, languages.spoken_language(settings.language))
     default_heard = languages.heard_language(spoken_wanted) if spoken_wanted else settings.language
     heard = nodes.stt.lang_code or default_heard
-    return heard, _voice(nodes.tts, spoken_wanted or languages.spoken_language(heard), settings)
+    voice = _voice(nodes.tts, spoken_wanted or languages.spoken_language(heard), settings)
+    if (fault := mismatch(voice)) is not None:
+        raise _refusal(f"properties.tts.{fault[0]}", fault[1])
+    if not is_known(voice.voice):
+        log.warning("voice_unknown", voice=voice.voice, engine=voice.engine, language=voice.language)
+    return heard, voice
 
 
 def _voice(tts: TtsProperties, language: str, settings: WebSettings) -> VoiceOptions:

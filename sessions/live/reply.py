@@ -25,6 +25,7 @@ from workers.streams.messages import (
     TaskBeat,
     ToolCalled,
     ToolReturned,
+    WordMarks,
     WorkFailed,
 )
 
@@ -125,13 +126,15 @@ class Reply:
     # --- what workers say -------------------------------------------------------------------------------------------
 
     def take(self, entry: OutputEntry) -> None:
-        """One entry that this reply owns, in stream order."""
-        if self.is_over:
+        """One entry that this reply owns, in stream order. Word times count as long as its sound is heard."""
+        if self.is_over and not isinstance(entry, WordMarks):
             return
         if self._gate is not None:
             self._take_behind_gate(self._gate, entry)
             return
         match entry:
+            case WordMarks():
+                self.spoken.take_marks(entry)
             case TaskBeat():
                 self._work.sign(entry.sentence_index)
             case SentenceWritten():

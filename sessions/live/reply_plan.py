@@ -32,6 +32,10 @@ class ReplyPlan:
     can_be_interrupted: bool = True
     is_prepared: bool = False
 
+    @property
+    def is_fixed(self) -> bool:
+        return self.fixed_text is not None
+
     def request(self, address: Address) -> ReplyRequest:
         return ReplyRequest(
             address=address,

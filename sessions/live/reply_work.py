@@ -15,6 +15,7 @@ from workers.streams.messages import (
     SpeechMade,
     SpeechRequest,
     TaskBeat,
+    WordMarks,
     WorkFailed,
 )
 
@@ -61,7 +62,8 @@ class ReplyWork:
         work_id = f"{self._plan.reply_id}.{self.reply_attempt}"
         work_id += f".{sentence.index}.{sentence.attempt}" if sentence.attempt else ""
         self._begin(sentence.index, work_id, sentence.attempt)
-        request = SpeechRequest(self._address(work_id), sentence.index, sentence.text, self._plan.voice)
+        plan, address = self._plan, self._address(work_id)
+        request = SpeechRequest(address, sentence.index, sentence.text, plan.voice, plan.is_fixed)
         self._desk.request_speech(request, self._unpublished(sentence.index))
 
     def ask_for_reply_again(self) -> None:
@@ -114,6 +116,6 @@ class ReplyWork:
 
 def task_of(entry: OutputEntry) -> int:
     """The sentence whose speech an entry is about, or the reply's own task."""
-    if isinstance(entry, SpeechMade | SpeechFinished | TaskBeat | WorkFailed):
+    if isinstance(entry, SpeechMade | SpeechFinished | WordMarks | TaskBeat | WorkFailed):
         return entry.sentence_index
     return REPLY_TASK

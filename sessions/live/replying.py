@@ -133,10 +133,11 @@ class Replying:
             reply.resume()
 
     def take(self, entry: OutputEntry) -> None:
-        reply = self._current
         if self._behind_gate is not None and self._behind_gate.owns(entry):
             self._behind_gate.take(entry)
-        elif reply is not None and reply.owns(entry):
+            return
+        reply = next((reply for reply in self._heard_now() if reply.owns(entry)), None)
+        if reply is not None:
             was_thinking = self.is_thinking
             reply.take(entry)
             if was_thinking != self.is_thinking:
@@ -265,9 +266,16 @@ class Replying:
             "heard_text": reply.heard_text() if is_cut else reply.spoken.text.strip(),
             "speculations": turn.speculations if turn is not None else 0,
             "dropped_speculations": turn.dropped_speculations if turn is not None else 0,
+            "generated_text": reply.spoken.text.strip(),
+            "synthesised_text": reply.spoken.synthesised_text,
+            "sent_text": _sent_text(reply),
             "status": {"completed": "completed", "cancelled": "interrupted"}.get(ended.status, ended.status),
             "error_code": ended.reason if ended.status == "failed" else "",
             "started_at": (ended_at_ms - lasted_ms) / 1_000,
             "ended_at": ended_at_ms / 1_000,
             "delays": delays_by_name(reply.delays, turn),
         }
+
+
+def _sent_text(reply: Reply) -> str:
+    return reply.spoken.heard_text(reply.play_out.sent_ms) if reply.plan.is_audio else reply.spoken.text.strip()

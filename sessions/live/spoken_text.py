@@ -4,7 +4,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from sessions.live.resampling import StreamResampler
-from sessions.live.word_cutting import cut_words
+from sessions.live.word_cutting import cut_at_marks, cut_words
+from workers.streams.messages import WordMarks
+from workers.text_to_speech.contract import WordMark
 
 BYTES_PER_SAMPLE = 2
 HEARD_TOLERANCE_MS = 60.0
@@ -30,6 +32,7 @@ class SpokenSentence:
     is_sent: bool = False
     chunks: deque[bytes] = field(default_factory=deque)
     resampler: StreamResampler | None = None
+    marks: tuple[WordMark, ...] = ()
 
     @property
     def expected_ms(self) -> float:
@@ -54,6 +57,18 @@ class SpokenSentence:
         if self.resampler is not None:
             self._queue(self.resampler.flush(), to_hz)
             self.resampler = None
+
+    def mark(self, words: tuple[WordMark, ...]) -> None:
+        """Times of some of its words; those of a second attempt take the place of the first's."""
+        by_place = {word.start: word for word in (*self.marks, *words)}
+        self.marks = tuple(sorted(by_place.values(), key=lambda word: (word.start_ms, word.start)))
+
+    def text_until(self, spent_ms: float) -> str:
+        """The words that had sounded to their ends: by their times when these are known, else by their share."""
+        if not self.marks:
+            return cut_words(self.text, spent_ms / self.expected_ms)
+        ends_ms = self.made_ms - HEARD_TOLERANCE_MS if self.is_made else float("inf")
+        return cut_at_marks(self.text, self.marks, spent_ms, ends_ms)
 
     def start_over(self) -> None:
         """Before another attempt: its first bytes are those that have come already."""
@@ -103,8 +118,22 @@ class SpokenText:
     def text(self) -> str:
         return "".join(sentence.separator + sentence.text for sentence in self.sentences)
 
+    @property
+    def synthesised_text(self) -> str:
+        """What sound has come of; a sentence that stayed mute is not in it."""
+        parts = ((each, each.text if each.is_made else each.text_until(each.made_ms)) for each in self.sentences)
+        return "".join(each.separator + text for each, text in parts if each.made_ms and text).strip()
+
+    def take_marks(self, entry: WordMarks) -> None:
+        sentence = self.find(entry.sentence_index)
+        if sentence is not None:
+            sentence.mark(entry.words)
+
     def heard_text(self, heard_ms: float) -> str:
-        """Whole sentences up to `heard_ms`, and of the one that was cut the words that its share of time covers."""
+        """Whole sentences up to `heard_ms`, and of the one that was cut the words that had sounded to their ends.
+
+        A sentence is whole when at most HEARD_TOLERANCE_MS of it were not played.
+        """
         heard = ""
         for sentence in self.sentences:
             if sentence.start_ms is None or sentence.start_ms >= heard_ms:
@@ -113,7 +142,7 @@ class SpokenText:
             if sentence.is_sent and spent_ms >= sentence.made_ms - HEARD_TOLERANCE_MS:
                 heard += sentence.separator + sentence.text
                 continue
-            cut = cut_words(sentence.text, spent_ms / sentence.expected_ms)
+            cut = sentence.text_until(spent_ms)
             heard += sentence.separator + cut if cut else ""
             break
         return heard.strip()

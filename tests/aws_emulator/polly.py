@@ -17,6 +17,9 @@ from tests.aws_emulator.speech_signal import speech_bytes
 
 _PIECE_MS = 100
 _WHOLE_PIECE_BYTES = 16_384
+_REMEMBERED_TEXTS = 2_000
+MARKS = "polly_marks"
+"""Under this name the journal keeps calls for speech marks, and the script has plans of their own for them."""
 
 
 class PollyService(HttpService):
@@ -32,6 +35,7 @@ class PollyService(HttpService):
         super().__init__(*arguments)
         self._rate = Rate()
         self._running = 0
+        self._spoken_ms: dict[tuple[str, str, str], float] = {}
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post("/v1/speech", self.handler("SynthesizeSpeech"))
@@ -42,7 +46,9 @@ class PollyService(HttpService):
         call.parameters.update(document)
         speech = check_speech(document)
         call.facts.update(text=speech.text, voice=speech.voice, engine=speech.engine, rate_hz=speech.rate_hz)
-        plan = self.script.polly.take(call.facts)
+        if speech.output_format == "json":
+            call.service = MARKS
+        plan = self._plan(call, speech)
         if plan.error is not None:
             raise ServiceError(plan.error.type, plan.error.message, plan.error.status)
         settings = self.script.settings
@@ -54,6 +60,22 @@ class PollyService(HttpService):
             return await _Answer(request, call, plan, speech).send()
         finally:
             self._running -= 1
+
+    def _plan(self, call: Call, speech: Speech) -> PollyPlan:
+        """Marks keep the pace of the last sound that was made of the same text, unless their plan says otherwise."""
+        spoken = (speech.text, speech.voice, speech.engine)
+        if call.service == MARKS:
+            plan = self.script.polly_marks.take(call.facts)
+            if plan.model_fields_set & {"duration_ms", "ms_per_character"}:
+                return plan
+            known_ms = self._spoken_ms.get(spoken, speech.characters * self.script.polly.default.ms_per_character)
+            return plan.model_copy(update={"duration_ms": known_ms})
+        plan = self.script.polly.take(call.facts)
+        self._spoken_ms.pop(spoken, None)
+        self._spoken_ms[spoken] = plan.spoken_ms(speech.characters)
+        if len(self._spoken_ms) > _REMEMBERED_TEXTS:
+            del self._spoken_ms[next(iter(self._spoken_ms))]
+        return plan
 
 
 class _Answer:
@@ -88,15 +110,10 @@ class _Answer:
     def _body(self) -> bytes:
         plan, speech = self._plan, self._speech
         if speech.output_format == "json":
-            return mark_lines(speech, self._spoken_ms() / max(speech.characters, 1))
-        spoken_ms = self._spoken_ms()
+            return mark_lines(speech, plan.spoken_ms(speech.characters) / max(speech.characters, 1))
+        spoken_ms = plan.spoken_ms(speech.characters)
         self._call.facts["speech_ms"] = spoken_ms
         return speech_bytes(spoken_ms, speech.rate_hz, plan.tone_hz, plan.amplitude)
-
-    def _spoken_ms(self) -> float:
-        if self._plan.duration_ms is not None:
-            return self._plan.duration_ms
-        return self._speech.characters * self._plan.ms_per_character
 
     async def _open(self) -> None:
         kind = "application/x-json-stream" if self._speech.output_format == "json" else "audio/pcm"

@@ -94,6 +94,9 @@ class PollyPlan(Plan):
     content_type: str | None = None
     fault: PollyFault | None = None
 
+    def spoken_ms(self, characters: int) -> float:
+        return characters * self.ms_per_character if self.duration_ms is None else self.duration_ms
+
 
 class ScriptedItem(_Strict):
     content: str
@@ -160,6 +163,7 @@ class Settings(_Strict):
 class Defaults(_Strict):
     bedrock: BedrockPlan = Field(default_factory=BedrockPlan)
     polly: PollyPlan = Field(default_factory=PollyPlan)
+    polly_marks: PollyPlan = Field(default_factory=PollyPlan)
     transcribe: TranscribePlan = Field(default_factory=TranscribePlan)
 
 
@@ -168,6 +172,7 @@ class ScriptUpdate(_Strict):
 
     bedrock: list[BedrockPlan] = Field(default_factory=list)
     polly: list[PollyPlan] = Field(default_factory=list)
+    polly_marks: list[PollyPlan] = Field(default_factory=list)
     transcribe: list[TranscribePlan] = Field(default_factory=list)
     texts: list[str] = Field(default_factory=list)
     defaults: Defaults = Field(default_factory=Defaults)
@@ -213,6 +218,7 @@ class Script:
     def reset(self) -> None:
         self.bedrock = PlanQueue(BedrockPlan())
         self.polly = PlanQueue(PollyPlan())
+        self.polly_marks = PlanQueue(PollyPlan())
         self.transcribe = PlanQueue(TranscribePlan())
         self.texts: deque[str] = deque(maxlen=10_000)
         self.settings = Settings()
@@ -220,10 +226,12 @@ class Script:
     def apply(self, update: ScriptUpdate) -> None:
         self.bedrock.waiting.extend(update.bedrock)
         self.polly.waiting.extend(update.polly)
+        self.polly_marks.waiting.extend(update.polly_marks)
         self.transcribe.waiting.extend(update.transcribe)
         self.texts.extend(update.texts)
         self.bedrock.default = overlay(self.bedrock.default, update.defaults.bedrock)
         self.polly.default = overlay(self.polly.default, update.defaults.polly)
+        self.polly_marks.default = overlay(self.polly_marks.default, update.defaults.polly_marks)
         self.transcribe.default = overlay(self.transcribe.default, update.defaults.transcribe)
         self.settings = overlay(self.settings, update.settings)
 
@@ -231,11 +239,13 @@ class Script:
         return {
             "bedrock": [plan.model_dump(exclude_unset=True) for plan in self.bedrock.waiting],
             "polly": [plan.model_dump(exclude_unset=True) for plan in self.polly.waiting],
+            "polly_marks": [plan.model_dump(exclude_unset=True) for plan in self.polly_marks.waiting],
             "transcribe": [plan.model_dump(exclude_unset=True) for plan in self.transcribe.waiting],
             "texts": list(self.texts),
             "defaults": {
                 "bedrock": self.bedrock.default.model_dump(),
                 "polly": self.polly.default.model_dump(),
+                "polly_marks": self.polly_marks.default.model_dump(),
                 "transcribe": self.transcribe.default.model_dump(),
             },
             "settings": self.settings.model_dump(),

@@ -181,3 +181,22 @@ def test_a_client_that_leaves_a_paced_answer_is_journaled_as_early(aws: Emulator
     stream.read(100)
     stream.close()
     assert aws.wait_for_calls(1, open=False)[0]["outcome"] == "client_closed"
+
+
+def test_calls_for_marks_have_plans_and_a_name_of_their_own(aws: EmulatorProcess) -> None:
+    aws.script(polly=[{"error": {"type": "ThrottlingException"}}])
+    assert speak(aws, OutputFormat="json", SpeechMarkTypes=["word"])
+    assert [call["service"] for call in aws.journal()] == ["polly_marks"]
+
+
+def test_marks_keep_the_pace_of_the_sound_made_of_the_same_text(aws: EmulatorProcess) -> None:
+    aws.script(polly=[{"duration_ms": 1_000}])
+    speak(aws, "one two 10")
+    for duration_ms in (1_000, 200):
+        body = speak(aws, "one two 10", OutputFormat="json", SpeechMarkTypes=["word"])
+        assert [json.loads(line)["time"] for line in body.splitlines()] == [
+            0,
+            duration_ms * 4 / 10,
+            duration_ms * 8 / 10,
+        ]
+        aws.script(polly_marks=[{"duration_ms": 200}])

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.text_to_speech.aws_polly import polly_language
 from workers.text_to_speech.polly_text import speakable_pieces, split_text
+from workers.text_to_speech.polly_voices import polly_language
 
 FAMILY = "👨‍👩‍👧"
 ALPHABET = [*"abc ,.。，\n", "é", FAMILY, "🇩🇪", "👍🏽", "你", "好"]

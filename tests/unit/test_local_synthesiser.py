@@ -1,6 +1,7 @@
 """The local mouth: espeak's voices behind Polly's names, without clipping and without a long lead."""
 
 import gc
+import re
 
 import numpy as np
 import numpy.typing as npt
@@ -70,3 +71,21 @@ def test_the_engine_outlives_the_synthesiser_that_made_it() -> None:
     del first
     gc.collect()
     assert len(samples("Hello again.", "Ruth", "en-US")) > 5_000
+
+
+def test_words_have_times_inside_the_speech_in_order() -> None:
+    text = "Hello there, this is the first part. And this, it seems, is a second one, which is rather longer than that."
+    voice = VoiceOptions("Ruth", "neural", "en-US")
+    mouth = LocalSynthesiser(SETTINGS)
+    marks = mouth.word_marks(text, voice)
+    spoken_ms = sum(len(chunk.pcm) / 2 / chunk.sample_rate_hz for chunk in mouth.synthesize(text, voice)) * 1_000
+    assert [text[mark.start : mark.end] for mark in marks] == re.findall(r"\w+", text)
+    times_ms = [mark.start_ms for mark in marks]
+    assert times_ms == sorted(times_ms)
+    assert times_ms[0] < 100
+    assert spoken_ms / 2 < times_ms[-1] < spoken_ms
+
+
+def test_words_of_a_language_without_a_voice_are_refused() -> None:
+    with pytest.raises(ProviderRefusedError):
+        LocalSynthesiser(SETTINGS).word_marks("Habari", VoiceOptions("Nobody", "neural", "sw-KE"))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from workers.language_model.contract import FramePart, FrameSource, ModelOptions, StoredMessage, ToolSpec
-from workers.text_to_speech.contract import VoiceOptions
+from workers.text_to_speech.contract import VoiceOptions, WordMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,13 @@ class ReplyRequest:
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
+    """`is_fixed`: a phrase said again and again (greeting, apology, filler), whose sound is worth keeping."""
+
     address: Address
     sentence_index: int
     text: str
     voice: VoiceOptions
+    is_fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +133,27 @@ class SpeechMade(OutputEntry):
 
 @dataclass(frozen=True, slots=True)
 class SpeechFinished(OutputEntry):
+    """`engine` is the one that really spoke; `billed_characters` is 0 for a phrase that had been kept."""
+
     sentence_index: int
     chunk_count: int
     characters: int
     first_byte_ms: float = 0.0
+    engine: str = ""
+    billed_characters: int = 0
     kind: Literal["speech_finished"] = "speech_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class WordMarks(OutputEntry):
+    """When words of a sentence sound, from its speech's first sample; places are characters of the sentence as sent.
+
+    May come before or after SpeechFinished, in parts for a long text, or never.
+    """
+
+    sentence_index: int
+    words: tuple[WordMark, ...]
+    kind: Literal["word_marks"] = "word_marks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +196,7 @@ AnyOutput = Annotated[
     | ReplyWritten
     | SpeechMade
     | SpeechFinished
+    | WordMarks
     | FrameKept
     | FrameSkipped
     | WorkFailed,

@@ -1,0 +1,134 @@
+"""One limiter of Polly calls for all workers, kept in Redis: calls a second and at once by engine, most urgent first."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+from uuid import uuid4
+
+import redis
+import structlog
+
+from workers.errors import ProviderThrottledError
+from workers.settings import CallLimit
+from workers.text_to_speech.contract import Urgency
+
+LEASE_MS: Final = 30_000
+"""A call's place when its worker died; no call of a 1,000 character text takes as long."""
+FORGOTTEN_MS: Final = 1_000
+"""Who has not asked again for so long waits no more. Waiters ask at least every 250 ms."""
+SLOW_SECONDS: Final = 5
+MARKS_SHARE: Final = 0.5
+
+_PARTS: Final = ("running", "starts", "waiting", "asked", "slow")
+
+# Who waits is ordered by urgency, then by time of coming, and may go when fewer wait before him than places are free.
+# Returns 0 for "go", else the milliseconds after which to ask again. Redis's clock is the only one.
+_ASK: Final = """
+local running, starts, waiting, asked, slow = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local ticket, urgency, per_second, at_once = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local lease_ms, forgotten_ms, share = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', running, '-inf', now)
+redis.call('ZREMRANGEBYSCORE', starts, '-inf', now - 1000)
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', asked, '-inf', now - forgotten_ms)) do
+  redis.call('ZREM', waiting, gone)
+end
+redis.call('ZREMRANGEBYSCORE', asked, '-inf', now - forgotten_ms)
+redis.call('ZADD', waiting, 'NX', urgency * 1e13 + now, ticket)
+redis.call('ZADD', asked, now, ticket)
+local cap = tonumber(redis.call('GET', slow) or '0')
+if cap > 0 and share < 1 then return 250 end
+if cap > 0 then per_second = math.min(per_second, cap) end
+local before_me = redis.call('ZRANK', waiting, ticket)
+local started = redis.call('ZCARD', starts)
+local free_now = math.max(1, math.floor(per_second * share)) - started
+local free_places = math.max(1, math.floor(at_once * share)) - redis.call('ZCARD', running)
+for _, key in ipairs({running, starts, waiting, asked}) do redis.call('PEXPIRE', key, lease_ms * 2) end
+if before_me < free_now and before_me < free_places then
+  redis.call('ZREM', waiting, ticket)
+  redis.call('ZREM', asked, ticket)
+  redis.call('ZADD', running, now + lease_ms, ticket)
+  redis.call('ZADD', starts, now, ticket)
+  return 0
+end
+if before_me >= free_now then
+  local place = math.min(math.max(before_me - free_now, 0), started - 1)
+  local freeing = redis.call('ZRANGE', starts, place, place, 'WITHSCORES')
+  if freeing[2] then return math.min(math.max(freeing[2] + 1001 - now, 10), 250) end
+  return 100
+end
+return 20
+"""
+
+# A refusal by Polly: for a while at most half of what was begun in the last second, and no word marks at all.
+_SLOW_DOWN: Final = """
+local starts, slow = KEYS[1], KEYS[2]
+if redis.call('SET', slow .. ':told', '1', 'NX', 'PX', 500) then
+  local time = redis.call('TIME')
+  redis.call('ZREMRANGEBYSCORE', starts, '-inf', time[1] * 1000 + math.floor(time[2] / 1000) - 1000)
+  redis.call('SET', slow, math.max(1, math.floor(redis.call('ZCARD', starts) / 2)), 'EX', ARGV[1])
+end
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class PollyLimiter:
+    """One per worker process. With Redis away calls go through unlimited: Polly's own refusals are retried anyway."""
+
+    def __init__(self, client: "redis.Redis", limits: Mapping[str, CallLimit]) -> None:
+        self._client = client
+        self._limits = limits
+        self._ask: Any = client.register_script(_ASK)
+        self._tell: Any = client.register_script(_SLOW_DOWN)
+
+    @contextmanager
+    def place(self, engine: str, urgency: Urgency, wait_until: float) -> Iterator[None]:
+        """Inside, one call may run. Raises ProviderThrottledError `speech_throttled` at `wait_until` (monotonic)."""
+        ticket = uuid4().hex
+        try:
+            self._wait(engine, ticket, urgency, wait_until)
+            yield
+        finally:
+            self._leave(engine, ticket)
+
+    def slow_down(self, engine: str) -> None:
+        """Polly has refused a call: something else uses the account's quota too."""
+        try:
+            self._tell(keys=[_key(engine, "starts"), _key(engine, "slow")], args=[SLOW_SECONDS])
+        except redis.RedisError as error:
+            log.warning("polly_limiter_away", error=type(error).__name__)
+
+    def _wait(self, engine: str, ticket: str, urgency: Urgency, wait_until: float) -> None:
+        while wait_ms := self._ask_for_place(engine, ticket, urgency):
+            left_seconds = wait_until - time.monotonic()
+            if left_seconds <= 0:
+                raise ProviderThrottledError("too much speech is being made at once", code="speech_throttled")
+            time.sleep(min(wait_ms / 1_000, left_seconds))
+
+    def _ask_for_place(self, engine: str, ticket: str, urgency: Urgency) -> int:
+        limit = self._limits.get(engine)
+        if limit is None:
+            return 0
+        share = MARKS_SHARE if urgency is Urgency.WORD_MARKS else 1.0
+        arguments = [ticket, int(urgency), limit.per_second, limit.concurrent, LEASE_MS, FORGOTTEN_MS, share]
+        try:
+            return int(self._ask(keys=[_key(engine, part) for part in _PARTS], args=arguments))
+        except redis.RedisError as error:
+            log.warning("polly_limiter_away", error=type(error).__name__)
+            return 0
+
+    def _leave(self, engine: str, ticket: str) -> None:
+        pipeline = self._client.pipeline(transaction=False)
+        for part in ("running", "waiting", "asked"):
+            pipeline.zrem(_key(engine, part), ticket)
+        try:
+            pipeline.execute()
+        except redis.RedisError as error:
+            log.warning("polly_limiter_away", error=type(error).__name__)
+
+
+def _key(engine: str, part: str) -> str:
+    return f"nova:polly:{{{engine}}}:{part}"
