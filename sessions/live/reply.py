@@ -8,6 +8,7 @@ import structlog
 from sessions.live import facts
 from sessions.live.items import Content, Item, MessageItem
 from sessions.live.pacing import PlayOut
+from sessions.live.phrases import phrases_for
 from sessions.live.reply_delays import ReplyDelays
 from sessions.live.reply_plan import ReplyPlan
 from sessions.live.reply_sending import ReplySending, SendingHost
@@ -32,6 +33,8 @@ from workers.streams.messages import (
 logger = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 2
+UNSPEAKABLE_CODES = frozenset({"worker_lost", "streams_unavailable"})
+"""Whoever made these faults would have to speak the apology."""
 MAX_REPLY_MS = 45_000.0
 DELAY_TOLD_MS = 2_250.0
 """With the check four times a second the client hears of it within 2.5 s."""
@@ -64,6 +67,7 @@ class Reply:
         self._work = ReplyWork(plan, desk, host.now_ms, self._publish_failed)
         self._written: ReplyWritten | None = None
         self._tools = ToolCalls(plan.reply_id, host)
+        self._failure: NovaError | None = None
         self._told_of_delay_ms = 0.0
 
     # --- begin and end ----------------------------------------------------------------------------------------------
@@ -79,6 +83,7 @@ class Reply:
     def open_gate(self) -> None:
         """What has come meanwhile is told and sent as if it came now."""
         waiting, self._gate = self._gate or (), None
+        self._told_of_delay_ms = self._host.now_ms()
         self._tell_start()
         for entry in waiting:
             if self.owns(entry):
@@ -184,6 +189,9 @@ class Reply:
             return
         self._told_of_delay_ms = now_ms
         self._host.deliver(facts.Noticed("answer_delayed", "the answer takes longer than usual"))
+        phrases = phrases_for(self.plan.voice.language)
+        if self.plan.is_audio and phrases is not None and not self.spoken.sentences:
+            self._say_phrase(phrases.filler)
 
     def _sentence_written(self, entry: SentenceWritten) -> None:
         now_ms = self._host.now_ms()
@@ -235,9 +243,10 @@ class Reply:
 
     def _reply_task_failed(self, error: NovaError) -> None:
         """One more try while nothing was written; the client hears of the fault either way."""
-        can_retry = error.retriable and self._work.reply_attempt + 1 < MAX_ATTEMPTS and not self.spoken.sentences
+        can_retry = error.retriable and self._work.reply_attempt + 1 < MAX_ATTEMPTS and not self.spoken.written_count
         if not can_retry:
-            self._fail(error)
+            if error.code in UNSPEAKABLE_CODES or not self._apologise(error):
+                self._fail(error)
             return
         self._tell(error)
         self._work.ask_for_reply_again()
@@ -248,7 +257,7 @@ class Reply:
         if sentence is None or sentence.is_made:
             return
         self._tell(error)
-        if error.retriable and sentence.attempt + 1 < MAX_ATTEMPTS:
+        if error.retriable and sentence.attempt + 1 < MAX_ATTEMPTS and not sentence.is_phrase:
             sentence.start_over()
         else:
             sentence.finish(self.plan.output_rate_hz)
@@ -262,6 +271,22 @@ class Reply:
         self._work.call_off()
         self._tell(error)
         self._end("failed", error.code, error.text)
+
+    def _apologise(self, error: NovaError) -> bool:
+        """A mind that failed is told with the voice, as long as nothing of the answer was; False when that cannot be."""
+        phrases = phrases_for(self.plan.voice.language)
+        if self._failure is not None or not self.plan.is_audio or phrases is None or self.spoken.written_count:
+            return False
+        self._failure = error
+        self._tell(error)
+        self._work.forget_reply()
+        self._say_phrase(phrases.apology)
+        return True
+
+    def _say_phrase(self, text: str) -> None:
+        self.spoken.add_phrase(text)
+        self._sending.start_item()
+        self._advance()
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -295,7 +320,10 @@ class Reply:
             self._sending.send_speech(self._advance)
             self.delays.first_audio_ms = self._sending.first_audio_ms
             self._ask_for_speech()
-        if self._written is not None and (not self.plan.is_audio or self.spoken.current is None):
+        if self._failure is not None:
+            if self.spoken.current is None:
+                self._end("failed", self._failure.code, self._failure.text)
+        elif self._written is not None and (not self.plan.is_audio or self.spoken.current is None):
             self._complete(self._written)
 
     # --- ending -----------------------------------------------------------------------------------------------------

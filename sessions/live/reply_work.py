@@ -60,11 +60,18 @@ class ReplyWork:
             self._begin(OPENING, self._opening_id, 0)
             return
         work_id = f"{self._plan.reply_id}.{self.reply_attempt}"
-        work_id += f".{sentence.index}.{sentence.attempt}" if sentence.attempt else ""
+        work_id += f".{sentence.index}.{sentence.attempt}" if sentence.attempt or sentence.is_phrase else ""
         self._begin(sentence.index, work_id, sentence.attempt)
         plan, address = self._plan, self._address(work_id)
-        request = SpeechRequest(address, sentence.index, sentence.text, plan.voice, plan.is_fixed)
+        request = SpeechRequest(address, sentence.index, sentence.text, plan.voice, plan.is_fixed or sentence.is_phrase)
         self._desk.request_speech(request, self._unpublished(sentence.index))
+
+    def forget_reply(self) -> None:
+        """The reply's own task is given up; what is spoken from now on is not the model's."""
+        self.call_off()
+        self._watch = TaskWatch()
+        self._current_ids.clear()
+        self._opening_id = None
 
     def ask_for_reply_again(self) -> None:
         self.call_off()

@@ -266,7 +266,7 @@ class Replying:
             "heard_text": reply.heard_text() if is_cut else reply.spoken.text.strip(),
             "speculations": turn.speculations if turn is not None else 0,
             "dropped_speculations": turn.dropped_speculations if turn is not None else 0,
-            "generated_text": reply.spoken.text.strip(),
+            "generated_text": reply.spoken.generated_text.strip(),
             "synthesised_text": reply.spoken.synthesised_text,
             "sent_text": _sent_text(reply),
             "status": {"completed": "completed", "cancelled": "interrupted"}.get(ended.status, ended.status),

@@ -12,15 +12,20 @@ BYTES_PER_SAMPLE = 2
 HEARD_TOLERANCE_MS = 60.0
 SENTENCES_AHEAD = 2
 MS_PER_CHARACTER = 60.0
+FIRST_PHRASE = 1_000
+"""Phrases are numbered from here on the streams, out of the way of the model's sentences."""
+LAST_SPACED = 0x2E7F
 
 
 @dataclass(slots=True)
 class SpokenSentence:
-    """`skip_bytes`: what an earlier attempt had already delivered, at the synthesiser's rate."""
+    """`skip_bytes`: what an earlier attempt had already delivered, at the synthesiser's rate.
+    `is_phrase`: not the model's words but the agent's own, while these are late or instead of them."""
 
     index: int
     text: str
     separator: str
+    is_phrase: bool = False
     attempt: int = 0
     next_chunk: int = 0
     received_bytes: int = 0
@@ -88,25 +93,38 @@ class SpokenText:
 
     def __init__(self) -> None:
         self.sentences: list[SpokenSentence] = []
+        self.written_count = 0
         self._current = 0
 
     def add(self, index: int, text: str, separator: str) -> SpokenSentence | None:
         """None for one that came twice."""
-        if index != len(self.sentences):
+        if index != self.written_count:
             return None
-        sentence = SpokenSentence(index, text, separator)
+        self.written_count += 1
+        return self._append(SpokenSentence(index, text, separator or self._space_before(text)))
+
+    def add_phrase(self, text: str) -> SpokenSentence:
+        index = FIRST_PHRASE + len(self.sentences) - self.written_count
+        return self._append(SpokenSentence(index, text, " " if self.sentences else "", is_phrase=True))
+
+    def find(self, index: int) -> SpokenSentence | None:
+        return next((sentence for sentence in self.sentences if sentence.index == index), None)
+
+    def _append(self, sentence: SpokenSentence) -> SpokenSentence:
         self.sentences.append(sentence)
         return sentence
 
-    def find(self, index: int) -> SpokenSentence | None:
-        return self.sentences[index] if 0 <= index < len(self.sentences) else None
+    def _space_before(self, text: str) -> str:
+        """Between the agent's phrase and what follows it; Chinese and Japanese have none."""
+        before = self.sentences[-1] if self.sentences else None
+        return " " if before is not None and before.is_phrase and ord(text[0]) <= LAST_SPACED else ""
 
     @property
     def current(self) -> SpokenSentence | None:
         """The sentence whose audio goes out next; None when all that is written has been sent."""
         while self._current < len(self.sentences) and self.sentences[self._current].is_sent:
             self._current += 1
-        return self.find(self._current)
+        return self.sentences[self._current] if self._current < len(self.sentences) else None
 
     def to_request(self) -> list[SpokenSentence]:
         if self.current is None:
@@ -117,6 +135,11 @@ class SpokenText:
     @property
     def text(self) -> str:
         return "".join(sentence.separator + sentence.text for sentence in self.sentences)
+
+    @property
+    def generated_text(self) -> str:
+        """The model's words alone."""
+        return "".join(each.separator + each.text for each in self.sentences if not each.is_phrase)
 
     @property
     def synthesised_text(self) -> str:

@@ -263,7 +263,7 @@ def test_a_reply_that_has_written_is_not_made_again() -> None:
 
 
 def test_a_refused_request_is_not_tried_again() -> None:
-    scene = Scene()
+    scene = Scene(is_audio=False)
     scene.take(WorkFailed(*SESSION, "resp.0", "reply", "provider_refused", False, "no access"))
     assert len(scene.desk.replies) == 1
     assert [(ended.status, ended.reason) for ended in scene.host.ended] == [("failed", "provider_refused")]
