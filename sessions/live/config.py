@@ -34,7 +34,7 @@ class TurnSettings:
     keeps_protected_words: bool = True
     creates_reply: bool = True
     interrupts_reply: bool = True
-    speculates: bool = True
+    speculation: bool = True
     speculate_silence_ms: int = 150
     idle_timeout_ms: int | None = None
     voice_threshold: float = 0.5

@@ -132,7 +132,7 @@ class Turns:
         self.handle(events.WordsHeard(transcript.segment_id, transcript.text, transcript.is_final, is_settled))
 
     def _possible(self, settings: TurnSettings) -> TurnSettings:
-        return settings if self._floor is not None else replace(settings, speculates=False, holds_reply=False)
+        return settings if self._floor is not None else replace(settings, speculation=False, holds_reply=False)
 
     def handle(self, event: TurnEvent) -> None:
         """Carrying out a decision may cause the next event; it waits until the decisions before it are done."""
@@ -163,7 +163,7 @@ class Turns:
     def _carry_out(self, decision: Decision) -> None:
         match decision:
             case decided.StartTurn():
-                self._start()
+                self._start(decision.for_ms)
             case decided.UserPaused():
                 self._pause(decision.for_ms)
             case decided.ChangeWords():
@@ -196,9 +196,11 @@ class Turns:
             case decided.DropSpeculation():
                 floor.drop_speculation(decision.reason)
 
-    def _start(self) -> None:
-        position_ms = self._host.audio_position_ms()
-        self._turn = Turn(self._host.new_id("item"), self._host.now_ms(), position_ms)
+    def _start(self, for_ms: float) -> None:
+        """The protocol's beginning of speech lies before the first voice, by the client's own padding."""
+        padding_ms = int(for_ms) + self.engine.settings.prefix_padding_ms
+        position_ms = max(0, self._host.audio_position_ms() - padding_ms)
+        self._turn = Turn(self._host.new_id("item"), self._host.now_ms() - for_ms, position_ms)
         self._host.deliver(facts.UserSpeechStarted(self._turn.item_id, position_ms))
 
     def _pause(self, for_ms: float) -> None:

@@ -9,7 +9,7 @@ from sessions.live.turn_taking.decisions import DropTurn, EndTurn, HoldReply, In
 from sessions.live.turn_taking.events import AgentChanged, ClientCommitted, SettingsChanged, VoiceStarted, VoiceStopped
 from tests.unit.turn_talk import FREE, PLAIN, SPEAKING, THINKING, Talk, spoken
 
-HOLDING = TurnSettings(speculates=False)
+HOLDING = TurnSettings(speculation=False)
 
 
 def over_speech(settings: TurnSettings = PLAIN, agent: AgentChanged = SPEAKING) -> Talk:
@@ -155,9 +155,9 @@ def test_a_hold_becomes_an_interruption_by_voice_or_by_words() -> None:
     assert talk.of(HoldReply, Interrupt, ResumeReply) == [HoldReply("voice"), Interrupt("words")]
 
 
-def test_a_backchannel_lets_the_reply_go_on_as_soon_as_its_turn_is_dropped() -> None:
-    talk = over_speech(HOLDING).at(1_300, VoiceStopped()).at(1_800, spoken("mm-hm", is_final=True)).wait_until(9_000)
-    assert talk.timed[-2:] == [(1_800, ResumeReply("turn_dropped")), (1_800, DropTurn("backchannel"))]
+def test_a_backchannel_lets_the_reply_go_on_as_soon_as_it_is_known_as_one() -> None:
+    talk = over_speech(HOLDING).at(1_300, VoiceStopped()).at(1_700, spoken("mm-hm")).wait_until(9_000)
+    assert talk.timed[-2:] == [(1_700, ResumeReply("backchannel")), (4_700, DropTurn("backchannel"))]
 
 
 def test_new_voice_during_a_hold_starts_the_wait_anew() -> None:

@@ -30,7 +30,7 @@ SETTINGS = (
     TurnSettings(idle_timeout_ms=5_000, echo_warm_up_ms=300, backchannel_words=("go on",)),
     TurnSettings(mode="manual"),
     TurnSettings(mode="semantic_vad", long_end_silence_ms=8_000, keeps_protected_words=False),
-    TurnSettings(interrupts_reply=False, speculates=False),
+    TurnSettings(interrupts_reply=False, speculation=False),
     TurnSettings(creates_reply=False, holds_reply=False, ignores_backchannels=False),
 )
 TEXTS = (

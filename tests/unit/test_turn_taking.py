@@ -24,7 +24,7 @@ from sessions.live.turn_taking.events import (
 )
 from tests.unit.turn_talk import FREE, PLAIN, SPEAKING, THINKING, Talk, spoken
 
-MANUAL = TurnSettings(mode="manual", speculates=False, holds_reply=False)
+MANUAL = TurnSettings(mode="manual", speculation=False, holds_reply=False)
 
 
 def said(text: str, *, settled: bool = True, settings: TurnSettings = PLAIN) -> Talk:
@@ -254,7 +254,7 @@ def test_a_turn_that_is_open_ends_by_itself_after_a_change_to_push_to_talk() -> 
 
 # --- nobody speaks ---------------------------------------------------------------------------------------------------
 
-IDLE = TurnSettings(idle_timeout_ms=6_000, speculates=False, holds_reply=False)
+IDLE = TurnSettings(idle_timeout_ms=6_000, speculation=False, holds_reply=False)
 
 
 def test_quiet_after_the_agents_last_sound_times_out_once() -> None:

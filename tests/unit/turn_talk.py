@@ -24,7 +24,7 @@ from sessions.live.turn_taking.events import AgentChanged, TimePassed, TurnEvent
 SPEAKING = AgentChanged(is_busy=True, is_speaking=True)
 THINKING = AgentChanged(is_busy=True)
 FREE = AgentChanged(is_busy=False)
-PLAIN = TurnSettings(speculates=False, holds_reply=False)
+PLAIN = TurnSettings(speculation=False, holds_reply=False)
 """Turns and interruptions alone."""
 
 

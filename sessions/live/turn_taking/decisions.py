@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StartTurn:
-    """`reason`: voice, words or commit."""
+    """`reason`: voice, words or commit; the voice had lasted `for_ms`."""
 
     reason: str
+    for_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,8 @@ class TurnEngine:
             now.voice_ended_ms = at_ms
         now.began_over_agent, now.began_protected = now.agent.is_busy, now.is_protected
         now.was_interrupted, now.speculations, now.given_up_text = False, 0, ""
-        return StartTurn("commit" if state == "committing" else "voice" if is_voice else "words")
+        reason = "commit" if state == "committing" else "voice" if is_voice else "words"
+        return StartTurn(reason, at_ms - now.turn_started_ms)
 
     # --- speculation ------------------------------------------------------------------------------------------------
 

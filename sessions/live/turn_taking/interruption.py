@@ -100,6 +100,15 @@ class ReplyBecameProtected:
         return Due(now.held_since_ms or 0.0, "protected") if now.is_protected else None
 
 
+class OnlyListening:
+    """The voice has stopped and all words are backchannels: the agent goes on before their turn is dropped."""
+
+    def due(self, now: Situation) -> Due | None:
+        if now.voice_since_ms is not None or not now.is_backchannel or now.state == "committing":
+            return None
+        return Due(max(now.words_changed_ms, now.voice_ended_ms), "backchannel")
+
+
 class NothingFollowed:
     """`hold_ms` of quiet without words enough: it was a cough."""
 
@@ -118,4 +127,4 @@ INTERRUPTION: tuple[Policy, ...] = (
     LongVoice(),
 )
 HOLD: tuple[Policy, ...] = (HoldIsOff(), NobodyInTheWay(), ProtectedReply(), SomeVoice())
-RESUME: tuple[Policy, ...] = (NotHeld(), ReplyIsGone(), ReplyBecameProtected(), NothingFollowed())
+RESUME: tuple[Policy, ...] = (NotHeld(), ReplyIsGone(), ReplyBecameProtected(), OnlyListening(), NothingFollowed())

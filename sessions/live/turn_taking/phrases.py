@@ -12,7 +12,7 @@ _SENTENCE_MARKS = (".", "。", *_ASKING_MARKS)
 _OPEN_WORDS = frozenset("and or but because if the a an to of my your our their um uh er erm i'm".split())
 """More follows these even when the recogniser has put a full stop behind them, as it does behind every final."""
 _OPEN_WORDS_WITHOUT_MARK = _OPEN_WORDS | frozenset(
-    "so when while is are was were in on at with for from by about like than that which who i he she we they".split()
+    "so when while is are was were in on at with for from by than which who i he she we they".split()
 )
 _OPEN_CHINESE = tuple(
     "因为 因為 然后 然後 就是 嗯 呃 那个 那個 这个 這個 和 跟 但是 可是 不过 不過 如果 要是 假如 所以 而且 并且 並且 或者 "
@@ -21,7 +21,7 @@ _OPEN_CHINESE = tuple(
 _CLOSED_CHINESE = tuple("温和 暖和 缓和 柔和 平和 饱和 总和 共和 谦和 随和".split())
 """Words that end like one of the above without being unfinished."""
 
-_BACKCHANNELS = (
+BACKCHANNELS = (
     "mm|mhm|mm hm|mm hmm|mmhm|mmhmm|hm|hmm|uh huh|uhhuh|aha|ah|oh|huh|yeah|yep|yup|yes|right|all right|alright|ok|okay|"
     "i see|sure|got it|gotcha|of course|exactly|wow|cool|nice|great|good|interesting|true|really|"
     "嗯|嗯哼|哼|对|對|对啊|對啊|对呀|對呀|好|好的|好吧|好啊|是|是的|是啊|是吗|是嗎|哦|噢|喔|啊|呃|唔|欸|行|可以|没错|沒錯|"
@@ -76,7 +76,7 @@ def is_backchannel(text: str, extra: tuple[str, ...] = ()) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _backchannels(extra: tuple[str, ...]) -> re.Pattern[str]:
-    phrases = sorted({_words(phrase) for phrase in (*_BACKCHANNELS, *extra)} - {""}, key=len, reverse=True)
+    phrases = sorted({_words(phrase) for phrase in (*BACKCHANNELS, *extra)} - {""}, key=len, reverse=True)
     latin = "|".join(re.escape(phrase) for phrase in phrases if not is_ideograph(phrase[0]))
     chinese = "|".join(re.escape(phrase) for phrase in phrases if is_ideograph(phrase[0]))
     # Atomic groups: "mm hm" is tried as one phrase and never again as two, or a long text would cost exponential time.

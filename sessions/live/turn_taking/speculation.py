@@ -11,7 +11,7 @@ class SpeculationIsOff:
 
     def due(self, now: Situation) -> Due | None:
         settings = now.settings
-        return None if settings.speculates and settings.creates_reply and now.is_hands_free else Due(NEVER, "off")
+        return None if settings.speculation and settings.creates_reply and now.is_hands_free else Due(NEVER, "off")
 
 
 class NotNow:
@@ -85,7 +85,7 @@ class NoLongerWanted:
 
     def due(self, now: Situation) -> Due | None:
         settings = now.settings
-        if not (settings.speculates and settings.creates_reply and now.is_hands_free):
+        if not (settings.speculation and settings.creates_reply and now.is_hands_free):
             return Due(0.0, "settings")
         return Due(0.0, "agent") if now.agent.is_busy else None
 
