@@ -104,6 +104,7 @@ class Turns:
         self._timer: asyncio.TimerHandle | None = None
         self._log_timer: asyncio.TimerHandle | None = None
         self._waiting_events: deque[TurnEvent] = deque()
+        self._is_closed = False
 
     @property
     def is_open(self) -> bool:
@@ -120,8 +121,11 @@ class Turns:
             self.handle(events.SettingsChanged(settings))
 
     def close(self) -> None:
-        """What is open is closed and the log's last lines are kept; nothing may be handled afterwards."""
+        """What is open is closed and the log's last lines are kept; events that come afterwards change nothing."""
+        if self._is_closed:
+            return
         self.handle(events.SessionClosed())
+        self._is_closed = True
         for timer in (self._timer, self._log_timer):
             if timer is not None:
                 timer.cancel()
@@ -136,6 +140,8 @@ class Turns:
 
     def handle(self, event: TurnEvent) -> None:
         """Carrying out a decision may cause the next event; it waits until the decisions before it are done."""
+        if self._is_closed:
+            return
         self._waiting_events.append(event)
         if len(self._waiting_events) > 1:
             return

@@ -146,6 +146,21 @@ def test_after_a_cough_the_reply_goes_on() -> None:
     ]
 
 
+@pytest.mark.parametrize("ends_ms", [1_050, 1_190])
+def test_a_click_holds_the_reply_only_until_its_end_is_known(ends_ms: int) -> None:
+    talk = over_speech(HOLDING).at(ends_ms + 200, VoiceStopped(200)).wait_until(9_000)
+    assert talk.times_of(HoldReply, ResumeReply) == [1_200, ends_ms + 200]
+    assert talk.of(ResumeReply) == [ResumeReply("short")]
+
+
+@pytest.mark.parametrize(("ends_ms", "expected"), [(1_400, []), (1_510, [Interrupt("voice")])])
+def test_a_held_reply_is_cut_off_only_by_voice_that_is_known_to_have_lasted(
+    ends_ms: int, expected: list[Interrupt]
+) -> None:
+    talk = over_speech(HOLDING).at(ends_ms + 200, VoiceStopped(200)).wait_until(9_000)
+    assert talk.of(Interrupt) == expected
+
+
 def test_a_hold_becomes_an_interruption_by_voice_or_by_words() -> None:
     assert over_speech(HOLDING).wait_until(3_000).of(HoldReply, Interrupt, ResumeReply) == [
         HoldReply("voice"),
@@ -189,7 +204,7 @@ def test_a_reply_that_has_not_sounded_yet_waits_for_a_user_who_goes_on() -> None
 def test_during_the_echos_warm_up_voice_alone_neither_holds_nor_interrupts() -> None:
     settings = replace(HOLDING, echo_warm_up_ms=400)
     talk = Talk(settings).at(0, THINKING).at(1_000, SPEAKING).at(1_050, VoiceStarted()).wait_until(4_000)
-    assert talk.times_of(HoldReply, Interrupt) == [1_600, 1_900]
+    assert talk.times_of(HoldReply, Interrupt) == [1_600, 2_100]
 
 
 def test_during_the_echos_warm_up_words_interrupt() -> None:

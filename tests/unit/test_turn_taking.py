@@ -52,7 +52,7 @@ def test_finals_of_one_breath_join() -> None:
     )
     talk.at(1_250, VoiceStarted()).at(1_900, spoken("In Paris?", "2", is_final=True)).at(2_000, VoiceStopped())
     assert talk.wait_until(9_000).of(EndTurn) == [EndTurn("What time is it. In Paris?", "final")]
-    assert talk.times_of(EndTurn) == [2_000 + 250 * 1.25]
+    assert talk.times_of(EndTurn) == [2_300]
 
 
 def test_settled_words_and_silence_end_a_turn_without_a_final() -> None:
@@ -86,23 +86,38 @@ def test_words_that_sound_unfinished_wait_longer(text: str, is_final: bool) -> N
     assert talk.wait_until(4_001).of(EndTurn) == [EndTurn(text, "unfinished")]
 
 
+def hesitant(pause_ms: int, times: int) -> float:
+    """How long the agent waits after the settled words of a speaker who has made such pauses."""
+    talk, at_ms = Talk(), 0
+    for _ in range(times):
+        talk.at(at_ms, VoiceStarted()).at(at_ms + 500, spoken("and my number is", settled=True))
+        talk.at(at_ms + 600, VoiceStopped())
+        at_ms += 600 + pause_ms
+    talk.at(at_ms, VoiceStarted()).at(at_ms + 500, spoken("and my number is five", settled=True))
+    talk.at(at_ms + 600, VoiceStopped()).wait_until(at_ms + 9_000)
+    return talk.times_of(EndTurn)[-1] - (at_ms + 600)
+
+
 def test_a_speaker_who_pauses_is_given_more_time() -> None:
-    talk = said("my number is", settled=True)
-    talk.at(1_800, VoiceStarted()).at(2_500, spoken("my number is five five five", settled=True))
-    talk.at(2_600, VoiceStopped()).wait_until(9_000)
-    assert talk.times_of(EndTurn) == [2_600 + 800 * 1.25]
+    assert hesitant(800, 1) == 500
+    assert hesitant(800, 2) == pytest.approx(800 * (0.4 + 0.6 * 0.4) * 1.25)
 
 
 def test_the_time_given_to_a_slow_speaker_is_bounded() -> None:
-    talk = said("my number is", settled=True).at(3_900, VoiceStarted())
-    talk.at(4_500, spoken("my number is five five five", settled=True)).at(4_600, VoiceStopped()).wait_until(9_000)
-    assert talk.times_of(EndTurn) == [4_600 + 1_200]
+    assert hesitant(2_500, 20) == 1_200
 
 
-def test_voice_right_after_a_turn_that_ended_too_soon_teaches_patience_too() -> None:
+def test_voice_right_after_a_turn_that_ended_too_soon_teaches_patience_at_once() -> None:
     talk = said("I was wondering").at(1_800, VoiceStarted()).at(2_500, spoken("whether you could", "2", settled=True))
     talk.at(2_600, VoiceStopped()).wait_until(9_000)
-    assert talk.times_of(EndTurn) == [1_500, 2_600 + 800 * 1.25]
+    assert talk.times_of(EndTurn) == [1_500, 2_600 + 800 * 0.8 * 1.25]
+
+
+def test_a_named_silence_is_not_learned_away() -> None:
+    settings = TurnSettings(slow_end_silence_ms=0, speculation=False)
+    talk = said("I was wondering", settings=settings).at(1_800, VoiceStarted())
+    talk.at(2_500, spoken("whether you could", "2", settled=True)).at(2_600, VoiceStopped()).wait_until(9_000)
+    assert talk.times_of(EndTurn) == [1_500, 3_100]
 
 
 def test_noise_that_keeps_the_voice_on_cannot_hold_a_final_for_ever() -> None:

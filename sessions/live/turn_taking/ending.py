@@ -12,7 +12,9 @@ MAX_TURN_MS = 120_000
 BACKCHANNEL_MARGIN_MS = 500
 LONGEST_PAUSE_MS = 3_000
 PAUSE_WEIGHT = 0.4
-PAUSE_FADING = 0.9
+CUT_IN_WEIGHT = 0.8
+"""A pause after which the turn had been ended counts double: the agent was about to speak into it."""
+PAUSE_FADING = 0.85
 PAUSE_MARGIN = 1.25
 
 
@@ -21,11 +23,11 @@ def patient_ms(now: Situation, silence_ms: float) -> float:
     return max(silence_ms, min(now.pause_average_ms * PAUSE_MARGIN, now.settings.slow_end_silence_ms))
 
 
-def learn_pause(now: Situation, pause_ms: float) -> None:
-    """The speaker went on after this long: exponential average, the first pause counting whole."""
+def learn_pause(now: Situation, pause_ms: float, weight: float) -> None:
+    """The speaker went on after this long: exponential average."""
     if 0 < pause_ms <= LONGEST_PAUSE_MS:
-        known_ms = now.pause_average_ms
-        now.pause_average_ms = known_ms + PAUSE_WEIGHT * (pause_ms - known_ms) if known_ms else pause_ms
+        counted_ms = min(pause_ms, now.settings.slow_end_silence_ms)
+        now.pause_average_ms += weight * (counted_ms - now.pause_average_ms)
 
 
 class CommittedWords:

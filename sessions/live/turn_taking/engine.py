@@ -120,13 +120,15 @@ class TurnEngine:
         if now.voice_since_ms is not None:
             return
         now.voice_since_ms = since_ms
-        goes_on = now.state == "pausing" and bool(now.words.text)
-        if goes_on or (now.state == "waiting" and now.is_answer_unheard):
-            ending.learn_pause(now, since_ms - now.voice_ended_ms)
+        if now.state == "pausing" and now.words.text:
+            ending.learn_pause(now, since_ms - now.voice_ended_ms, ending.PAUSE_WEIGHT)
+        elif now.state == "waiting" and now.is_answer_unheard:
+            ending.learn_pause(now, since_ms - now.voice_ended_ms, ending.CUT_IN_WEIGHT)
 
     def _note_silence(self, since_ms: float) -> None:
         now = self._now
         if now.voice_since_ms is not None:
+            now.voice_lasted_ms = since_ms - now.voice_since_ms
             now.voice_since_ms, now.voice_ended_ms = None, since_ms
             if now.speculation is not None:
                 now.speculation.is_over_voice = False

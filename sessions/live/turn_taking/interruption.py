@@ -3,6 +3,9 @@
 from sessions.live.turn_taking.phrases import is_ideograph
 from sessions.live.turn_taking.situation import NEVER, Due, Policy, Situation
 
+VOICE_LAG_MS = 200
+"""The end of a voice is noticed this late, so a voice that seems to go on is known only to have lasted so much less."""
+
 
 def voice_clock_ms(now: Situation) -> float | None:
     """Since when voice counts against the reply: not before its turn, the reply itself, and the echo's warm-up."""
@@ -12,6 +15,11 @@ def voice_clock_ms(now: Situation) -> float | None:
     if now.agent.is_speaking:
         clock_ms = max(clock_ms, now.speaking_since_ms + now.settings.echo_warm_up_ms)
     return clock_ms
+
+
+def enough_voice_ms(now: Situation) -> float:
+    """A held reply makes no sound, so nothing is lost by waiting until the voice is known to have lasted so long."""
+    return now.settings.interrupt_voice_ms + (VOICE_LAG_MS if now.held_since_ms is not None else 0)
 
 
 class NobodyInTheWay:
@@ -37,7 +45,7 @@ class OnlyBackchannel:
         clock_ms = voice_clock_ms(now)
         if clock_ms is None:
             return Due(NEVER, "backchannel")
-        return Due(max(clock_ms, now.words_changed_ms) + now.settings.interrupt_voice_ms, "voice")
+        return Due(max(clock_ms, now.words_changed_ms) + enough_voice_ms(now), "voice")
 
 
 class EnoughWords:
@@ -57,11 +65,11 @@ class EnoughWords:
 
 
 class LongVoice:
-    """`interrupt_voice_ms` of voice."""
+    """`interrupt_voice_ms` of voice, and 200 more while the reply is held: so late the end of a voice is noticed."""
 
     def due(self, now: Situation) -> Due | None:
         clock_ms = voice_clock_ms(now)
-        return None if clock_ms is None else Due(clock_ms + now.settings.interrupt_voice_ms, "voice")
+        return None if clock_ms is None else Due(clock_ms + enough_voice_ms(now), "voice")
 
 
 class HoldIsOff:
@@ -109,6 +117,15 @@ class OnlyListening:
         return Due(max(now.words_changed_ms, now.voice_ended_ms), "backchannel")
 
 
+class ShortSound:
+    """The voice, now that its end is known, was shorter than `hold_voice_ms` after all: a click, a cup put down."""
+
+    def due(self, now: Situation) -> Due | None:
+        if now.voice_since_ms is not None or now.words.text or now.voice_lasted_ms >= now.settings.hold_voice_ms:
+            return None
+        return Due(now.voice_ended_ms, "short")
+
+
 class NothingFollowed:
     """`hold_ms` of quiet without words enough: it was a cough."""
 
@@ -127,4 +144,11 @@ INTERRUPTION: tuple[Policy, ...] = (
     LongVoice(),
 )
 HOLD: tuple[Policy, ...] = (HoldIsOff(), NobodyInTheWay(), ProtectedReply(), SomeVoice())
-RESUME: tuple[Policy, ...] = (NotHeld(), ReplyIsGone(), ReplyBecameProtected(), OnlyListening(), NothingFollowed())
+RESUME: tuple[Policy, ...] = (
+    NotHeld(),
+    ReplyIsGone(),
+    ReplyBecameProtected(),
+    OnlyListening(),
+    ShortSound(),
+    NothingFollowed(),
+)

@@ -63,6 +63,7 @@ class Situation:
     has_asked: bool = False
     voice_since_ms: float | None = None
     voice_ended_ms: float = 0.0
+    voice_lasted_ms: float = 0.0
     words_changed_ms: float = 0.0
     committed_ms: float = 0.0
     turn_started_ms: float = 0.0
