@@ -11,7 +11,7 @@ from sessions.live import facts, voice_activity
 from sessions.live.answering import Answering
 from sessions.live.changes import apply_changes
 from sessions.live.config import SessionConfig
-from sessions.live.decision_log import DecisionLog
+from sessions.live.decision_writer import DecisionWriter
 from sessions.live.history import History
 from sessions.live.ids import new_id
 from sessions.live.items import Item, MessageItem
@@ -75,7 +75,7 @@ class LiveSession:
         self._is_started = False
         self.history = History()
         self._listening: Listening | None = None
-        self._decisions = DecisionLog(parts.keep_record)
+        self._decisions = DecisionWriter(parts.keep_record)
         self._turns = Turns(config.turns, self)
         self._replying = Replying(parts.desk, self.history, self, parts.keep_record)
         self._watching = Watching(
@@ -328,7 +328,7 @@ class LiveSession:
 
     def agent_changed(self) -> None:
         replying = self._replying
-        self._turns.handle(turn_events.AgentChanged(replying.is_busy))
+        self._turns.handle(turn_events.AgentChanged(replying.is_busy, replying.is_speaking))
         state = facts.StateChanged(self._is_started, replying.is_thinking, replying.is_speaking)
         if state != self._state:
             self._state = state

@@ -39,6 +39,7 @@ def test_two_letters_of_words_interrupt() -> None:
 def test_letters_and_chinese_characters_have_thresholds_of_their_own() -> None:
     settings = replace(PLAIN, interrupt_characters=6, interrupt_ideographs=1)
     assert over_speech(settings).at(1_200, spoken("stop")).of(Interrupt) == []
+    assert over_speech(settings).at(1_200, spoken("停")).of(Interrupt) == [Interrupt("words")]
     settings = replace(PLAIN, interrupt_characters=1, interrupt_ideographs=3)
     assert over_speech(settings).at(1_200, spoken("等等")).of(Interrupt) == []
     assert over_speech(settings).at(1_200, spoken("等一等")).of(Interrupt) == [Interrupt("words")]

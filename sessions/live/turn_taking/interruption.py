@@ -58,9 +58,7 @@ class EnoughWords:
         ideographs = sum(1 for sign in text if is_ideograph(sign) and sign.isalnum())
         letters = sum(1 for sign in text if sign.isalnum())
         settings = now.settings
-        is_enough = letters >= settings.interrupt_characters and (
-            not ideographs or ideographs < letters or ideographs >= settings.interrupt_ideographs
-        )
+        is_enough = ideographs >= settings.interrupt_ideographs or letters - ideographs >= settings.interrupt_characters
         return Due(now.words_changed_ms, "words") if is_enough else None
 
 

@@ -11,7 +11,7 @@ from sessions.live.replying import RECORD_LIMIT_SECONDS, KeepRecord
 logger = structlog.get_logger(__name__)
 
 
-class DecisionLog:
+class DecisionWriter:
     """One per session. At most a handful of writes are under way: each is limited to half a second."""
 
     def __init__(self, keep_record: KeepRecord) -> None:
