@@ -35,7 +35,7 @@ PROVIDERS: dict[Kind, dict[str, str]] = {
 
 POLLY_LIMIT = re.compile(r"([a-z-]+)=([1-9]\d{0,4})/([1-9]\d{0,4})")
 DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
-NOT_SERVING = ("makemigrations", "collectstatic", "check", "doctor", "talk", "run_local")
+NOT_SERVING = ("makemigrations", "collectstatic", "check", "doctor", "talk", "run_local", "replay_turns")
 
 
 class Environment(BaseSettings):
@@ -94,6 +94,9 @@ class Environment(BaseSettings):
     nova_voice_activity: Literal["energy", "silero"] = Field(
         default="energy",
         description="what tells voice from noise: the level, or the Silero model (more exact, more CPU)",
+    )
+    nova_speculation: bool = Field(
+        default=True, description="begin a reply before the turn has ended; thrown away when the words change"
     )
     video_frame_interval: float = Field(default=0.5, ge=0.1, le=60, description="seconds between two frames, 0.1 to 60")
 
@@ -314,6 +317,7 @@ def build_web_settings(env: Environment) -> WebSettings:
         engine=env.nova_engine,
         language=env.nova_language,
         voice_activity=env.nova_voice_activity,
+        speculation=env.nova_speculation,
         video_frame_interval_seconds=env.video_frame_interval,
         sessions_max=env.sessions_max,
         session_idle_seconds=env.session_idle_seconds,

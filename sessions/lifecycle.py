@@ -4,6 +4,7 @@ A row says that a channel is started; the control stream tells the web process t
 stream cannot be reached after a row was written, a start is taken back and a stop must be called again.
 """
 
+import json
 from typing import Any, Literal
 
 import structlog
@@ -13,7 +14,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from sessions import presence
 from sessions.configured import web_settings
-from sessions.models import Session, SessionState, Turn
+from sessions.live.turn_taking.log import KEPT_LINES
+from sessions.models import DecisionLog, Session, SessionState, Turn
 from sessions.redis_clients import publish_control
 from workers.errors import NovaError, StreamsUnavailableError
 from workers.streams.messages import SessionStarted, StopSession
@@ -201,6 +203,36 @@ def _turn_of(record: dict[str, Any]) -> Turn:
         # PostgreSQL's text takes no NUL character.
         fields[name] = fields[name].replace("\x00", "")
     return Turn(**fields)
+
+
+class DecisionsRecord(BaseModel):
+    """Lines of the turn engine's log as sessions.live.turn_taking.log writes them."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    session_id: str = Field(max_length=64)
+    generation: int = Field(ge=0)
+    lines: list[dict[str, Any]] = Field(min_length=1, max_length=KEPT_LINES)
+
+
+def record_decisions(record: dict[str, Any]) -> bool:
+    """Write a batch of decisions; the same again changes nothing. Raises as `record_turn` does."""
+    wanted = DecisionsRecord.model_validate(record)
+    if not Session.objects.filter(id=wanted.session_id).exists():
+        return False
+    row = DecisionLog(
+        session_id=wanted.session_id,
+        generation=wanted.generation,
+        first_number=int(wanted.lines[0]["number"]),
+        lines=[_without_nul(line) for line in wanted.lines],
+    )
+    return bool(DecisionLog.objects.bulk_create([row], ignore_conflicts=True))
+
+
+def _without_nul(line: dict[str, Any]) -> dict[str, Any]:
+    """PostgreSQL's JSON takes no NUL character."""
+    cleaned: dict[str, Any] = json.loads(json.dumps(line).replace("\\u0000", ""))
+    return cleaned
 
 
 def correct_heard_text(reply_id: str, heard_text: str) -> bool:

@@ -50,6 +50,27 @@ class Session(models.Model):
         return f"{self.channel_name} ({self.state})"
 
 
+class DecisionLog(models.Model):
+    """Lines of a session's turn engine, in batches; `manage.py replay_turns` puts them together again.
+
+    A newer socket on the channel (`generation`) has an engine of its own, which counts its lines from 0.
+    """
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="decision_logs")
+    generation = models.PositiveIntegerField()
+    first_number = models.PositiveIntegerField()
+    lines = models.JSONField()
+
+    class Meta:
+        ordering: ClassVar = ["session", "generation", "first_number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["session", "generation", "first_number"], name="one_log_of_each_line"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id} {self.generation}.{self.first_number}"
+
+
 class Turn(models.Model):
     """One finished turn and its reply; `heard_text` is the part that the user really heard."""
 

@@ -79,6 +79,8 @@ def _write_row(body: bytes) -> None:
         record: Record = json.loads(body)
         if record.get("kind") == "heard":
             lifecycle.correct_heard_text(str(record["reply_id"]), str(record["heard_text"]))
+        elif record.get("kind") == "decisions":
+            lifecycle.record_decisions(record)
         else:
             lifecycle.record_turn(record)
     except (ValidationError, ValueError, KeyError) as error:

@@ -19,6 +19,7 @@ class WebSettings:
     engine: str
     language: str
     voice_activity: Literal["energy", "silero"]
+    speculation: bool
     video_frame_interval_seconds: float
     sessions_max: int
     session_idle_seconds: int

@@ -45,8 +45,11 @@ class VoiceNodes(BaseModel):
     turns: TurnsProperties = TurnsProperties()
     vision: VisionProperties = VisionProperties()
 
-    def turn_settings(self) -> TurnSettings:
-        return TurnSettings(**self.turns.model_dump())
+    def turn_settings(self, settings: WebSettings) -> TurnSettings:
+        wanted = self.turns.model_dump()
+        wanted["backchannel_words"] = tuple(wanted["backchannel_words"])
+        wanted["speculation"] = settings.speculation if wanted["speculation"] is None else wanted["speculation"]
+        return TurnSettings(**wanted)
 
     def vision_properties(self) -> VisionProperties:
         return self.vision
@@ -65,8 +68,8 @@ class TenNodes(BaseModel):
     interrupt_detector: NoProperties = NoProperties()
     message_collector: NoProperties = NoProperties()
 
-    def turn_settings(self) -> TurnSettings:
-        return TurnSettings()
+    def turn_settings(self, settings: WebSettings) -> TurnSettings:
+        return TurnSettings(speculation=settings.speculation)
 
     def vision_properties(self) -> VisionProperties:
         return VisionProperties()
@@ -137,7 +140,7 @@ class _Graph(BaseModel):
             model=_model_options(nodes, voice, settings),
             voice=voice,
             listening_language=heard,
-            turns=nodes.turn_settings(),
+            turns=nodes.turn_settings(settings),
             vision=_vision(nodes, settings),
             tools=_tools(nodes.tool_names()),
             max_history_messages=nodes.llm.max_memory_length,

@@ -85,14 +85,27 @@ class VoiceLlmProperties(LlmProperties):
 
 
 class TurnsProperties(Properties):
+    """The fields of sessions.live.config.TurnSettings; docs/turn_taking.md says what each does."""
+
     mode: Literal["server_vad", "semantic_vad", "manual"] = "server_vad"
     end_silence_ms: Annotated[int, Field(ge=100, le=5_000)] = 500
+    final_silence_ms: Annotated[int, Field(ge=0, le=5_000)] = 300
+    slow_end_silence_ms: Annotated[int, Field(ge=0, le=5_000)] = 1_200
     long_end_silence_ms: Annotated[int, Field(ge=100, le=10_000)] = 3_000
     interrupt_voice_ms: Annotated[int, Field(ge=20, le=5_000)] = 500
     interrupt_characters: Annotated[int, Field(ge=1, le=100)] = 2
+    interrupt_ideographs: Annotated[int, Field(ge=1, le=100)] = 2
+    ignores_backchannels: bool = True
+    backchannel_words: Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=64)] = []
+    echo_warm_up_ms: Annotated[int, Field(ge=0, le=10_000)] = 0
     creates_reply: bool = True
     interrupts_reply: bool = True
+    keeps_protected_words: bool = True
+    holds_reply: bool = True
+    hold_voice_ms: Annotated[int, Field(ge=0, le=5_000)] = 200
     hold_ms: Annotated[int, Field(ge=0, le=10_000)] = 2_000
+    speculation: bool | None = None
+    speculate_silence_ms: Annotated[int, Field(ge=0, le=5_000)] = 150
     idle_timeout_ms: Annotated[int, Field(ge=5_000, le=600_000)] | None = None
     voice_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     prefix_padding_ms: Annotated[int, Field(ge=0, le=2_000)] = 300

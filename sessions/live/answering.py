@@ -97,6 +97,11 @@ class Answering:
         self._waiting_options = options
         self.begin_waiting()
 
+    def speak_first(self) -> None:
+        """The user has been quiet for long: the agent speaks, unless it is about to."""
+        self._waiting_options = self._waiting_options or ReplyOptions()
+        self.begin_waiting()
+
     def turn_ended(self, turn: Turn) -> None:
         turns = self._host.config.turns
         if (turns.creates_reply and turns.mode != "manual") or self._waiting_options is not None:

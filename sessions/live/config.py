@@ -9,20 +9,33 @@ from workers.text_to_speech.contract import VoiceOptions
 
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
-    """Turn taking and interruption. `mode` manual means that the client commits (push to talk).
+    """Turn taking and interruption; docs/turn_taking.md says which decision each one moves.
 
-    `end_silence_ms`: silence after stable words that ends a turn; `long_end_silence_ms` when the words sound unfinished.
-    `interrupt_voice_ms`: voice while the agent speaks that interrupts; `interrupt_characters`: words that do.
+    `mode` manual means that the client commits (push to talk). `end_silence_ms` ends a turn after settled words,
+    `final_silence_ms` after final ones, `long_end_silence_ms` when they sound unfinished; `slow_end_silence_ms` is what
+    the first two may grow to for a speaker who pauses (at or below them: never). `interrupt_ideographs` counts Chinese
+    characters where `interrupt_characters` counts letters. `hold_voice_ms`: voice that makes the agent wait.
     """
 
     mode: Literal["server_vad", "semantic_vad", "manual"] = "server_vad"
     end_silence_ms: int = 500
+    final_silence_ms: int = 300
     long_end_silence_ms: int = 3_000
+    slow_end_silence_ms: int = 1_200
     interrupt_voice_ms: int = 500
     interrupt_characters: int = 2
+    interrupt_ideographs: int = 2
+    ignores_backchannels: bool = True
+    backchannel_words: tuple[str, ...] = ()
+    echo_warm_up_ms: int = 0
+    holds_reply: bool = True
+    hold_voice_ms: int = 200
+    hold_ms: int = 2_000
+    keeps_protected_words: bool = True
     creates_reply: bool = True
     interrupts_reply: bool = True
-    hold_ms: int = 2_000
+    speculation: bool = True
+    speculate_silence_ms: int = 150
     idle_timeout_ms: int | None = None
     voice_threshold: float = 0.5
     prefix_padding_ms: int = 300

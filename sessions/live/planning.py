@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from sessions.live.config import SessionConfig
 from sessions.live.history import History, items_for_model
 from sessions.live.ids import new_id
+from sessions.live.listening import AudioShape
 from sessions.live.reply_plan import ReplyPlan
 from sessions.live.transport import ReplyOptions
 from workers.language_model.contract import FramePart, StoredMessage
@@ -53,6 +54,10 @@ def make_plan(
         can_be_interrupted=config.turns.interrupts_reply,
         is_prepared=prepared_id is not None,
     )
+
+
+def audio_shape(config: SessionConfig) -> AudioShape:
+    return AudioShape(config.input_rate_hz, config.input_format, config.listening_language)
 
 
 def _history_for(

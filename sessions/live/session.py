@@ -7,19 +7,21 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from sessions.live import facts, turn_taking, voice_activity
+from sessions.live import facts, voice_activity
 from sessions.live.answering import Answering
 from sessions.live.changes import apply_changes
 from sessions.live.config import SessionConfig
+from sessions.live.decision_writer import DecisionWriter
 from sessions.live.history import History
 from sessions.live.ids import new_id
 from sessions.live.items import Item, MessageItem
-from sessions.live.listening import AudioShape, Listening
+from sessions.live.listening import Listening
 from sessions.live.pictures import add_pictures
-from sessions.live.planning import SessionIdentity
+from sessions.live.planning import SessionIdentity, audio_shape
 from sessions.live.replying import KeepRecord, Replying
 from sessions.live.transport import ConfigChanges, EventClock, ReplyOptions, Transport
-from sessions.live.turns import Turn, Turns
+from sessions.live.turn_taking import events as turn_events
+from sessions.live.turns import Lines, Turn, Turns
 from sessions.live.watching import Watching
 from sessions.live.work_desk import WorkDesk
 from sessions.speech_to_text.contract import SpeechToText, Transcript
@@ -73,6 +75,7 @@ class LiveSession:
         self._is_started = False
         self.history = History()
         self._listening: Listening | None = None
+        self._decisions = DecisionWriter(parts.keep_record)
         self._turns = Turns(config.turns, self)
         self._replying = Replying(parts.desk, self.history, self, parts.keep_record)
         self._watching = Watching(
@@ -135,6 +138,7 @@ class LiveSession:
         self._answering.close()
         transport, self._transport = self._transport, None
         await self._replying.close()
+        await self._decisions.close()
         if self._listening is not None:
             await self._listening.close()
             self._listening = None
@@ -151,7 +155,7 @@ class LiveSession:
         if not self._is_started:
             self._early_changes = [*self._early_changes[-MAX_EARLY_CHANGES:], changes]
         self._turns.change_settings(self._config.turns)
-        if _audio_shape(before) != _audio_shape(self._config):
+        if audio_shape(before) != audio_shape(self._config):
             self._stop_listening()
         self.deliver(facts.ConfigChanged(self._config, event_id))
 
@@ -160,9 +164,8 @@ class LiveSession:
     def hear(self, pcm: bytes) -> None:
         self._require_start()
         if self._listening is None:
-            shape = _audio_shape(self._config)
-            threshold = self._config.turns.voice_threshold
-            self._listening = Listening(self._parts.ear, shape, self.session_id, self, threshold)
+            config, ear = self._config, self._parts.ear
+            self._listening = Listening(ear, audio_shape(config), self.session_id, self, config.turns.voice_threshold)
             self._committed_ms = 0
             self._listening.start()
         self._listening.hear(pcm)
@@ -177,14 +180,14 @@ class LiveSession:
             )
         self._committed_ms = listening.received_ms
         listening.want_silence(COMMIT_SILENCE_MS)
-        self._turns.handle(turn_taking.ClientCommitted())
+        self._turns.handle(turn_events.ClientCommitted())
 
     def clear_input(self) -> None:
         self._require_start()
         if self._listening is not None:
             self._listening.forget()
             self._committed_ms = self._listening.received_ms
-        self._turns.handle(turn_taking.ClientCleared())
+        self._turns.handle(turn_events.ClientCleared())
         self.deliver(facts.InputCleared())
 
     def see(self, image: bytes, source: FrameSource, captured_at_ms: int) -> None:
@@ -237,13 +240,14 @@ class LiveSession:
 
     def voice_changed(self, event: voice_activity.VoiceEvent) -> None:
         is_start = isinstance(event, voice_activity.VoiceStarted)
-        self._turns.handle(turn_taking.VoiceStarted() if is_start else turn_taking.VoiceStopped())
+        for_ms = max(0, self.audio_position_ms() - event.at_ms)
+        self._turns.handle(turn_events.VoiceStarted(for_ms) if is_start else turn_events.VoiceStopped(for_ms))
 
     def words_heard(self, transcript: Transcript) -> None:
         self._turns.hear_words(transcript)
 
     def segments_lost(self) -> None:
-        self._turns.handle(turn_taking.SegmentsLost())
+        self._turns.handle(turn_events.SegmentsLost())
 
     def listening_failed(self, error: ProviderError) -> None:
         self._tell_fault(error)
@@ -269,6 +273,9 @@ class LiveSession:
     def keep_item(self, item: MessageItem) -> str | None:
         return self.history.add(item)
 
+    def amend_item(self, item: MessageItem) -> None:
+        self.history.replace(item)
+
     def tell_words(self, entry: TranscriptEntry) -> None:
         if entry.state == "partial":
             self._answering.user_speaks()
@@ -283,6 +290,12 @@ class LiveSession:
     def turn_dropped(self) -> None:
         """A client that asked for a response beside its commit gets one, though nothing was heard."""
         self._answering.begin_waiting()
+
+    def input_timed_out(self) -> None:
+        self._answering.speak_first()
+
+    def keep_decisions(self, lines: Lines) -> None:
+        self._decisions.keep(self.identity, lines)
 
     # --- ReplyingHost -------------------------------------------------------------------------------------------------
 
@@ -315,7 +328,7 @@ class LiveSession:
 
     def agent_changed(self) -> None:
         replying = self._replying
-        self._turns.handle(turn_taking.AgentChanged(replying.is_busy))
+        self._turns.handle(turn_events.AgentChanged(replying.is_busy, replying.is_speaking))
         state = facts.StateChanged(self._is_started, replying.is_thinking, replying.is_speaking)
         if state != self._state:
             self._state = state
@@ -361,7 +374,3 @@ class LiveSession:
         listening, self._listening = self._listening, None
         if listening is not None:
             self._closing = asyncio.get_running_loop().create_task(listening.close())
-
-
-def _audio_shape(config: SessionConfig) -> AudioShape:
-    return AudioShape(config.input_rate_hz, config.input_format, config.listening_language)

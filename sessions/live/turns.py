@@ -2,17 +2,26 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sessions.live import facts, turn_taking
+from sessions.live import facts
 from sessions.live.config import TurnSettings
 from sessions.live.items import Content, MessageItem
-from sessions.live.turn_taking import Decision, TurnEngine, TurnEvent
+from sessions.live.turn_taking import decisions as decided
+from sessions.live.turn_taking import events
+from sessions.live.turn_taking.decisions import Decision
+from sessions.live.turn_taking.engine import TurnEngine
+from sessions.live.turn_taking.events import TurnEvent
+from sessions.live.turn_taking.log import Line, to_line
 from sessions.speech_to_text.contract import Transcript
 from workers.streams.messages import TranscriptEntry
 
+Lines = list[Line]
 PARTIAL_INTERVAL_MS = 200.0
+LOG_DELAY_SECONDS = 1.0
+"""The log is written when the reply to the turn is on its way, not while it is asked for."""
+WAITING_LINES = 200
 
 
 @dataclass(slots=True)
@@ -44,6 +53,8 @@ class TurnHost(Protocol):
 
     def keep_item(self, item: MessageItem) -> str | None: ...
 
+    def amend_item(self, item: MessageItem) -> None: ...
+
     def tell_words(self, entry: TranscriptEntry) -> None: ...
 
     def interrupt_reply(self, reason: str) -> None: ...
@@ -54,16 +65,46 @@ class TurnHost(Protocol):
 
     def turn_dropped(self) -> None: ...
 
+    def input_timed_out(self) -> None:
+        """The client has been told; the agent may speak."""
+        ...
+
+    def keep_decisions(self, lines: Lines) -> None:
+        """Lines of the engine's log, in order, to be kept; returns at once."""
+        ...
+
+
+class Floor(Protocol):
+    """Who can hold a reply and begin one ahead of time; without it the engine decides neither."""
+
+    def hold_reply(self) -> None:
+        """Send no more sound until `resume_reply` or an interruption."""
+        ...
+
+    def resume_reply(self) -> None:
+        """Go on with the next sample. Nothing when the held reply has ended meanwhile."""
+        ...
+
+    def speculate(self, turn: Turn, text: str) -> None:
+        """Begin the reply to `text` behind the gate; `turn_ended` or `drop_speculation` follows, once."""
+        ...
+
+    def drop_speculation(self, reason: str) -> None: ...
+
 
 class Turns:
     """One per session; `handle` is called on the event loop only."""
 
-    def __init__(self, settings: TurnSettings, host: TurnHost) -> None:
-        self.engine = TurnEngine(settings)
+    def __init__(self, settings: TurnSettings, host: TurnHost, floor: Floor | None = None) -> None:
         self._host = host
+        self._floor = floor
+        self.engine = TurnEngine(self._possible(settings))
         self._turn: Turn | None = None
+        self._ended: Turn | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._log_timer: asyncio.TimerHandle | None = None
         self._waiting_events: deque[TurnEvent] = deque()
+        self._is_closed = False
 
     @property
     def is_open(self) -> bool:
@@ -75,24 +116,40 @@ class Turns:
         return self.engine.state == "committing"
 
     def change_settings(self, settings: TurnSettings) -> None:
-        self.engine.settings = settings
+        settings = self._possible(settings)
+        if settings != self.engine.settings:
+            self.handle(events.SettingsChanged(settings))
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        """What is open is closed and the log's last lines are kept; events that come afterwards change nothing."""
+        if self._is_closed:
+            return
+        self.handle(events.SessionClosed())
+        self._is_closed = True
+        for timer in (self._timer, self._log_timer):
+            if timer is not None:
+                timer.cancel()
+        self._keep_log()
 
     def hear_words(self, transcript: Transcript) -> None:
         is_settled = bool(transcript.text) and transcript.stable_text.strip() == transcript.text.strip()
-        self.handle(turn_taking.WordsHeard(transcript.segment_id, transcript.text, transcript.is_final, is_settled))
+        self.handle(events.WordsHeard(transcript.segment_id, transcript.text, transcript.is_final, is_settled))
+
+    def _possible(self, settings: TurnSettings) -> TurnSettings:
+        return settings if self._floor is not None else replace(settings, speculation=False, holds_reply=False)
 
     def handle(self, event: TurnEvent) -> None:
         """Carrying out a decision may cause the next event; it waits until the decisions before it are done."""
+        if self._is_closed:
+            return
         self._waiting_events.append(event)
         if len(self._waiting_events) > 1:
             return
         while self._waiting_events:
-            for decision in self.engine.handle(self._waiting_events[0], self._host.now_ms()):
+            decisions = self.engine.handle(self._waiting_events[0], self._host.now_ms())
+            for decision in decisions:
                 self._carry_out(decision)
+            self._keep_log_later(decisions)
             self._waiting_events.popleft()
         self._set_timer()
 
@@ -107,33 +164,56 @@ class Turns:
 
     def _time_passed(self) -> None:
         self._timer = None
-        self.handle(turn_taking.TimePassed())
+        self.handle(events.TimePassed())
 
     def _carry_out(self, decision: Decision) -> None:
         match decision:
-            case turn_taking.StartTurn():
-                self._start()
-            case turn_taking.UserPaused():
-                self._pause()
-            case turn_taking.ChangeWords():
+            case decided.StartTurn():
+                self._start(decision.for_ms)
+            case decided.UserPaused():
+                self._pause(decision.for_ms)
+            case decided.ChangeWords():
                 self._change_words(decision)
-            case turn_taking.Interrupt():
+            case decided.Interrupt():
                 self._host.interrupt_reply(decision.reason)
-            case turn_taking.EndTurn():
-                self._end(decision.text)
-            case turn_taking.DropTurn():
+            case decided.EndTurn():
+                self._end(decision)
+            case decided.AmendTurn():
+                self._amend(decision)
+            case decided.DropTurn():
                 self._drop(decision.reason)
+            case decided.TimeOut():
+                self._time_out(decision.quiet_ms)
+            case _:
+                self._use_floor(decision)
 
-    def _start(self) -> None:
-        position_ms = self._host.audio_position_ms()
-        self._turn = Turn(self._host.new_id("item"), self._host.now_ms(), position_ms)
+    def _use_floor(self, decision: Decision) -> None:
+        """KeepSpeculation needs no hand: the EndTurn right after it says the same."""
+        floor, turn = self._floor, self._turn
+        if floor is None:
+            return
+        match decision:
+            case decided.HoldReply():
+                floor.hold_reply()
+            case decided.ResumeReply():
+                floor.resume_reply()
+            case decided.Speculate() if turn is not None:
+                floor.speculate(turn, decision.text)
+            case decided.DropSpeculation():
+                floor.drop_speculation(decision.reason)
+
+    def _start(self, for_ms: float) -> None:
+        """The protocol's beginning of speech lies before the first voice, by the client's own padding."""
+        padding_ms = int(for_ms) + self.engine.settings.prefix_padding_ms
+        position_ms = max(0, self._host.audio_position_ms() - padding_ms)
+        self._turn = Turn(self._host.new_id("item"), self._host.now_ms() - for_ms, position_ms)
         self._host.deliver(facts.UserSpeechStarted(self._turn.item_id, position_ms))
 
-    def _pause(self) -> None:
+    def _pause(self, for_ms: float) -> None:
         if self._turn is not None:
-            self._turn.paused_ms = self._host.now_ms()
+            self._turn.paused_ms = self._host.now_ms() - for_ms
 
-    def _change_words(self, decision: turn_taking.ChangeWords) -> None:
+    def _change_words(self, decision: decided.ChangeWords) -> None:
         turn = self._turn
         if turn is None:
             return
@@ -144,18 +224,30 @@ class Turns:
             turn.told_ms = now_ms
             self._host.tell_words(TranscriptEntry(turn.item_id, "partial", decision.text))
 
-    def _end(self, text: str) -> None:
+    def _end(self, decision: decided.EndTurn) -> None:
         turn = self._take_turn()
         if turn is not None:
+            self._ended = turn
             self._host.hold_facts()
-            self._commit(turn, text)
+            self._commit(turn, decision.text)
+            turn.is_speculation_right = decision.speculation_stands
             self._host.turn_ended(turn)
+
+    def _amend(self, decision: decided.AmendTurn) -> None:
+        """The item of the turn that ended last is corrected; the client is told when a word of it has changed."""
+        turn = self._ended
+        if turn is None:
+            return
+        turn.text = decision.text
+        self._host.amend_item(_item(turn))
+        if decision.changes_words:
+            self._host.deliver(facts.UserTurnTranscribed(turn.item_id, decision.text, 0.0))
 
     def _commit(self, turn: Turn, text: str) -> None:
         """The turn becomes an item, and the client is told in the standard's order."""
         turn.text, turn.ended_ms = text, self._host.now_ms()
         turn.paused_ms = turn.paused_ms or turn.ended_ms
-        item = MessageItem(turn.item_id, "user", (Content("input_audio", text),))
+        item = _item(turn)
         previous = self._host.keep_item(item)
         self._stop_speech(turn)
         self._host.deliver(facts.InputCommitted(turn.item_id, previous))
@@ -175,9 +267,38 @@ class Turns:
             self._host.tell_words(TranscriptEntry(turn.item_id, "discarded"))
         self._host.turn_dropped()
 
+    def _time_out(self, quiet_ms: float) -> None:
+        """The quiet audio becomes an item without words, as the Realtime protocol has it, and the agent may speak."""
+        position_ms = self._host.audio_position_ms()
+        turn = Turn(self._host.new_id("item"), self._host.now_ms(), position_ms)
+        item = _item(turn)
+        self._host.deliver(facts.InputTimedOut(turn.item_id, max(0, position_ms - int(quiet_ms)), position_ms))
+        previous = self._host.keep_item(item)
+        self._host.deliver(facts.InputCommitted(turn.item_id, previous))
+        self._host.deliver(facts.ItemAdded(item, previous))
+        self._host.deliver(facts.ItemFinished(item, previous))
+        self._host.input_timed_out()
+
     def _stop_speech(self, turn: Turn) -> None:
         self._host.deliver(facts.UserSpeechStopped(turn.item_id, self._host.audio_position_ms()))
 
     def _take_turn(self) -> Turn | None:
         turn, self._turn = self._turn, None
         return turn
+
+    # --- the log ----------------------------------------------------------------------------------------------------
+
+    def _keep_log_later(self, decisions: tuple[Decision, ...]) -> None:
+        is_over = any(isinstance(decision, decided.EndTurn | decided.DropTurn) for decision in decisions)
+        if self._log_timer is None and (is_over or self.engine.log.untaken >= WAITING_LINES):
+            self._log_timer = asyncio.get_running_loop().call_later(LOG_DELAY_SECONDS, self._keep_log)
+
+    def _keep_log(self) -> None:
+        self._log_timer = None
+        lines = self.engine.log.take()
+        if lines:
+            self._host.keep_decisions([to_line(line) for line in lines])
+
+
+def _item(turn: Turn) -> MessageItem:
+    return MessageItem(turn.item_id, "user", (Content("input_audio", turn.text),))

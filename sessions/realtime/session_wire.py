@@ -18,7 +18,8 @@ from workers.errors import BadInputError
 from workers.language_model.contract import ToolSpec
 
 Wire = dict[str, Any]
-_LONG_SILENCE_MS_BY_EAGERNESS = {"low": 8_000, "medium": 4_000, "high": 2_000, "auto": 4_000}
+_SILENCES_MS_BY_EAGERNESS = {"low": (8_000, 800, 500), "medium": (4_000, 500, 300), "high": (2_000, 300, 200)}
+"""The longest silence of a turn is the protocol's; after settled and after final words it is ours."""
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}")
 _LANGUAGE_TAGS = (
     "ar-SA cs-CZ da-DK de-DE el-GR en-US es-US fi-FI fr-FR he-IL hi-IN id-ID it-IT ja-JP "
@@ -93,7 +94,7 @@ def _turns_to_wire(turns: TurnSettings) -> Wire | None:
 
 def _eagerness(long_end_silence_ms: int) -> str:
     for name in ("high", "medium"):
-        if long_end_silence_ms <= _LONG_SILENCE_MS_BY_EAGERNESS[name]:
+        if long_end_silence_ms <= _SILENCES_MS_BY_EAGERNESS[name][0]:
             return name
     return "low"
 
@@ -160,15 +161,30 @@ def _turns_from_client(wanted: TurnDetection | None, now: TurnSettings) -> TurnS
     changes: dict[str, Any] = {
         "voice_threshold": wanted.threshold,
         "prefix_padding_ms": wanted.prefix_padding_ms,
-        "end_silence_ms": wanted.silence_duration_ms,
         "creates_reply": wanted.create_response,
         "interrupts_reply": wanted.interrupt_response,
-        "long_end_silence_ms": _LONG_SILENCE_MS_BY_EAGERNESS.get(wanted.eagerness or ""),
+        **_silences(wanted, now),
     }
     changes = {name: value for name, value in changes.items() if value is not None}
     if "idle_timeout_ms" in wanted.model_fields_set:
         changes["idle_timeout_ms"] = wanted.idle_timeout_ms
     return replace(now, mode=wanted.type, **changes)
+
+
+def _silences(wanted: TurnDetection, now: TurnSettings) -> dict[str, int]:
+    """A client that names a silence gets that one, learned from nothing; semantic detection begins as `auto`, our medium."""
+    if wanted.type == "server_vad":
+        silence_ms = wanted.silence_duration_ms
+        if silence_ms is None:
+            return {}
+        silences = {"end_silence_ms": silence_ms, "final_silence_ms": silence_ms, "slow_end_silence_ms": 0}
+        return {**silences, "long_end_silence_ms": max(silence_ms, now.long_end_silence_ms)}
+    eagerness = wanted.eagerness or ("" if now.mode == "semantic_vad" else "auto")
+    if not eagerness:
+        return {}
+    long_ms, end_ms, final_ms = _SILENCES_MS_BY_EAGERNESS["medium" if eagerness == "auto" else eagerness]
+    silences = {"long_end_silence_ms": long_ms, "end_silence_ms": end_ms, "final_silence_ms": final_ms}
+    return {**silences, "slow_end_silence_ms": TurnSettings().slow_end_silence_ms}
 
 
 def language_tag(name: str) -> str:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from tests.benchmarks import frame, idle_streams, interruption, latency, memory
+from tests.benchmarks import frame, idle_streams, interruption, latency, memory, turn_engine
 from tests.benchmarks.report import Table, header
 from tests.house import House
 
@@ -39,6 +39,10 @@ def _frame(_: HouseKeeper) -> Iterator[Table]:
     yield frame.measure()
 
 
+def _turn_engine(_: HouseKeeper) -> Iterator[Table]:
+    yield turn_engine.measure()
+
+
 BENCHMARKS = {
     "latency": _latency,
     "steps": _steps,
@@ -47,6 +51,7 @@ BENCHMARKS = {
     "streams": _streams,
     "memory": _memory,
     "frame": _frame,
+    "turns": _turn_engine,
 }
 
 

@@ -274,7 +274,49 @@ def test_turn_detection_keeps_what_it_does_not_name() -> None:
         prefix_padding_ms=123,
     )
 
-    assert turns == TurnSettings(end_silence_ms=900, voice_threshold=0.7, prefix_padding_ms=123, creates_reply=False)
+    assert turns == TurnSettings(
+        end_silence_ms=900,
+        final_silence_ms=900,
+        slow_end_silence_ms=0,
+        voice_threshold=0.7,
+        prefix_padding_ms=123,
+        creates_reply=False,
+    )
+
+
+def test_a_silence_longer_than_the_longest_moves_that_too() -> None:
+    assert _turns({"type": "server_vad", "silence_duration_ms": 6_000}).long_end_silence_ms == 6_000
+
+
+def test_an_idle_timeout_is_set_kept_and_taken_back() -> None:
+    asked = _turns({"type": "server_vad", "idle_timeout_ms": 6_000})
+    assert asked.idle_timeout_ms == 6_000
+    assert _turns({"type": "server_vad"}, idle_timeout_ms=6_000).idle_timeout_ms == 6_000
+    assert _turns({"type": "server_vad", "idle_timeout_ms": None}, idle_timeout_ms=6_000).idle_timeout_ms is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "silences_ms"),
+    [
+        ({"eagerness": "low"}, (8_000, 800, 500)),
+        ({"eagerness": "high"}, (2_000, 300, 200)),
+        ({"eagerness": "auto"}, (4_000, 500, 300)),
+        ({}, (4_000, 500, 300)),
+    ],
+)
+def test_eagerness_moves_every_silence_and_is_auto_when_it_is_not_named(
+    wanted: dict[str, str], silences_ms: tuple[int, int, int]
+) -> None:
+    turns = _turns({"type": "semantic_vad", **wanted}, slow_end_silence_ms=0)
+
+    assert (turns.long_end_silence_ms, turns.end_silence_ms, turns.final_silence_ms) == silences_ms
+    assert turns.slow_end_silence_ms == 1_200
+
+
+def test_eagerness_stays_when_an_update_of_semantic_detection_does_not_name_it() -> None:
+    turns = _turns({"type": "semantic_vad"}, mode="semantic_vad", long_end_silence_ms=8_000)
+
+    assert turns.long_end_silence_ms == 8_000
 
 
 @pytest.mark.parametrize(("eagerness", "silence_ms"), [("low", 8_000), ("auto", 4_000), ("high", 2_000)])
