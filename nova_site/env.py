@@ -87,7 +87,7 @@ class Environment(BaseSettings):
         description="Transcribe streams the account may have open at once; all web processes together keep one free",
     )
     nova_transcribe_starts_per_second: float = Field(
-        default=20,
+        default=24,
         gt=0,
         le=1_000,
         description="Transcribe streams that are started in a second, below the account's 25",

@@ -21,7 +21,6 @@ REPLAY_MS = 10_000
 KEPT_MS = 30_000
 """Sound that no stream could take yet is kept this long; what was sent, REPLAY_MS."""
 REOPEN_SECONDS = (0.1, 0.3, 0.8, 1.5)
-PAUSE_SECONDS = 0.5
 PAUSE_CHECK_SECONDS = 0.1
 
 
@@ -30,7 +29,8 @@ class RecognitionLimits:
     """`stall_speech_seconds` is speech, not time: a stream that was given so much and heard nothing is stuck."""
 
     stall_speech_seconds: float = 15.0
-    told_after_seconds: float = 2.0
+    told_after_seconds: float = 2.3
+    pause_seconds: float = 0.5
     close_idle_seconds: float = 30.0
     finish_seconds: float = 3.0
 
@@ -243,7 +243,7 @@ class SteadyRecognition:
             await asyncio.sleep(PAUSE_CHECK_SECONDS)
 
     def _is_pause(self, use: StreamUse) -> bool:
-        is_quiet = asyncio.get_running_loop().time() - self._voice_at >= PAUSE_SECONDS
+        is_quiet = asyncio.get_running_loop().time() - self._voice_at >= self._limits.pause_seconds
         return is_quiet and not use.words.unfinished
 
     async def _hand_over(self, old: StreamUse, new: StreamUse) -> None:

@@ -100,7 +100,7 @@ def _in_session(heard: Transcript, base_ms: float, sent_ms: float) -> Transcript
 def _between(heard: Transcript, stream: StreamWords) -> Transcript | None:
     """The part of the segment that is this stream's to tell."""
     if not heard.words:
-        is_old = 0 < stream.from_ms and heard.end_ms <= stream.from_ms
+        is_old = stream.from_ms > 0 and heard.end_ms <= stream.from_ms
         return None if is_old else heard
     until_ms = stream.until_ms
     if until_ms is not None:

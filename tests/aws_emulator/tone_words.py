@@ -1,4 +1,4 @@
-"""Words that are in the sound itself: each of a vocabulary is a tone, so that what was lost or heard twice shows in the text."""
+"""Words that are in the sound itself: each is a tone, so that what was lost or heard twice shows in the text."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
