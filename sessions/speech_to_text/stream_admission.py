@@ -143,14 +143,18 @@ class StreamAdmission:
         try:
             delay_ms = int(await self._eval(_TAKE, [self._streams_key, self._next_start_key], name, *limits))
         except (RedisError, OSError, TimeoutError) as error:
-            return self._ask_alone(type(error).__name__)
+            self._count_alone(type(error).__name__)
+            return self._ask_alone()
         self._is_alone = False
         return delay_ms
 
-    def _ask_alone(self, reason: str) -> int:
+    def _count_alone(self, reason: str) -> None:
+        """Said once for each time Redis is away; places that could not be given back end with their lease."""
         if not self._is_alone:
             self._is_alone = True
             logger.warning("transcribe_admission_alone", error=reason)
+
+    def _ask_alone(self) -> int:
         if len(self._held) >= self._quota.places:
             return FULL
         now = asyncio.get_running_loop().time()
@@ -165,14 +169,14 @@ class StreamAdmission:
                 try:
                     await self._eval(_RENEW, [self._streams_key], LEASE_MS, *self._held)
                 except (RedisError, OSError, TimeoutError) as error:
-                    logger.warning("transcribe_places_not_renewed", error=type(error).__name__)
+                    self._count_alone(type(error).__name__)
 
     async def _give_back(self, name: str) -> None:
         try:
             async with asyncio.timeout(REDIS_LIMIT_SECONDS):
                 await self._client.zrem(self._streams_key, name)
         except (RedisError, OSError, TimeoutError) as error:
-            logger.info("transcribe_place_left_to_expire", error=type(error).__name__)
+            self._count_alone(type(error).__name__)
 
     async def _eval(self, script: str, script_keys: list[str], *arguments: str | int) -> Any:
         async with asyncio.timeout(REDIS_LIMIT_SECONDS):

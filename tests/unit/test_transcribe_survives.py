@@ -183,6 +183,21 @@ async def test_a_dead_process_frees_its_places(
     place.release()
 
 
+async def test_without_redis_a_process_keeps_below_the_quota_by_itself(
+    told_by_tones: EmulatorProcess, making: Making
+) -> None:
+    ear = making.ear("websocket", transcribe_streams_quota=2)
+    async with Talk(ear) as first, Talk(ear) as second:
+        first.listening.hear(SOUND)
+        await first.until(lambda told: bool(told.heard))
+        second.listening.hear(SOUND)
+        await second.until(lambda told: told.codes == ["stt_busy"])
+        await first.until_said(TEXT)
+        await first.listening.close()
+        await second.until_said(TEXT)
+    assert most_open(await calls(told_by_tones)) == 1
+
+
 async def test_tr_04_rotation_before_the_cap_loses_no_word(
     told_by_tones: EmulatorProcess, making: Making, monkeypatch: pytest.MonkeyPatch
 ) -> None:
