@@ -91,6 +91,23 @@ class Environment(BaseSettings):
     nova_transcribe_transport: Literal["websocket", "http2"] = Field(
         default="websocket", description="how Transcribe is reached"
     )
+    nova_transcribe_streams_quota: int = Field(
+        default=25,
+        ge=2,
+        description="Transcribe streams the account may have open at once; all web processes together keep one free",
+    )
+    nova_transcribe_starts_per_second: float = Field(
+        default=24,
+        gt=0,
+        le=1_000,
+        description="Transcribe streams that are started in a second, below the account's 25",
+    )
+    nova_transcribe_rotate_seconds: float = Field(
+        default=13_500,
+        ge=60,
+        le=14_000,
+        description="a Transcribe stream is replaced at the first pause after this long; the service ends it after 14400",
+    )
     nova_voice_activity: Literal["energy", "silero"] = Field(
         default="energy",
         description="what tells voice from noise: the level, or the Silero model (more exact, more CPU)",
@@ -312,6 +329,9 @@ def build_web_settings(env: Environment) -> WebSettings:
         text_to_speech=env.provider("text_to_speech"),
         aws=env.aws,
         transcribe_transport=env.nova_transcribe_transport,
+        transcribe_streams_quota=env.nova_transcribe_streams_quota,
+        transcribe_starts_per_second=env.nova_transcribe_starts_per_second,
+        transcribe_rotate_seconds=env.nova_transcribe_rotate_seconds,
         model_id=env.nova_model_id,
         voice=env.nova_voice,
         engine=env.nova_engine,

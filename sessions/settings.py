@@ -14,6 +14,9 @@ class WebSettings:
     text_to_speech: str
     aws: AwsSettings
     transcribe_transport: Literal["websocket", "http2"]
+    transcribe_streams_quota: int
+    transcribe_starts_per_second: float
+    transcribe_rotate_seconds: float
     model_id: str
     voice: str
     engine: str

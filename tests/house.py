@@ -178,6 +178,8 @@ class House:
         database_url = self._database_url or f"sqlite:///{self.folder}/nova.sqlite3"
         own = {
             "REDIS_URL": self.redis_url,
+            "NOVA_TRANSCRIBE_STREAMS_QUOTA": "1000",
+            "NOVA_TRANSCRIBE_STARTS_PER_SECOND": "1000",
             "DATABASE_URL": database_url,
             "NOVA_PROVIDERS": self._providers,
             "NOVA_AUTH": "required",

@@ -13,6 +13,7 @@ class AudioClock:
         self._sent_ms = 0.0
         self._silence_starts_ms: list[float] = []
         self._silence_lengths_ms: list[float] = []
+        self._silence_before_ms: list[float] = []
 
     def add_audio(self, size_bytes: int) -> None:
         self._sent_ms += size_bytes / self._bytes_per_ms
@@ -23,17 +24,20 @@ class AudioClock:
         if self._silence_starts_ms and self._is_end_of_silence():
             self._silence_lengths_ms[-1] += length_ms
         else:
+            last_ms = self._silence_lengths_ms[-1] if self._silence_lengths_ms else 0.0
+            before_ms = self._silence_before_ms[-1] if self._silence_before_ms else 0.0
+            self._silence_before_ms.append(before_ms + last_ms)
             self._silence_starts_ms.append(self._sent_ms)
             self._silence_lengths_ms.append(length_ms)
         self._sent_ms += length_ms
 
     def client_ms(self, service_ms: float) -> int:
         """Milliseconds of the client's audio at a time the service names; inside silence, where it began."""
-        count = bisect_right(self._silence_starts_ms, service_ms)
-        silence_ms = 0.0
-        for start_ms, length_ms in zip(self._silence_starts_ms[:count], self._silence_lengths_ms[:count], strict=True):
-            silence_ms += min(length_ms, service_ms - start_ms)
-        return max(0, round(service_ms - silence_ms))
+        last = bisect_right(self._silence_starts_ms, service_ms) - 1
+        if last < 0:
+            return max(0, round(service_ms))
+        within_ms = min(self._silence_lengths_ms[last], service_ms - self._silence_starts_ms[last])
+        return max(0, round(service_ms - self._silence_before_ms[last] - within_ms))
 
     def _is_end_of_silence(self) -> bool:
         end_ms = self._silence_starts_ms[-1] + self._silence_lengths_ms[-1]

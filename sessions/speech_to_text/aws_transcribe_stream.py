@@ -1,13 +1,14 @@
 """One open Transcribe stream: cuts the audio, keeps an idle stream alive, and says how it ended."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from sessions.speech_to_text.audio_clock import AudioClock
 from sessions.speech_to_text.audio_cutter import BYTES_PER_SAMPLE, AudioCutter
 from sessions.speech_to_text.contract import Transcript
+from sessions.speech_to_text.stream_admission import StreamLease
 from sessions.speech_to_text.transcribe_link import TranscribeLink
-from workers.errors import ProviderError, ProviderTimeoutError, ProviderUnavailableError
+from workers.errors import ProviderError, ProviderThrottledError, ProviderTimeoutError, ProviderUnavailableError
 
 # The service ends a stream after 15 s without audio.
 KEEP_ALIVE_SECONDS = 5.0
@@ -16,12 +17,24 @@ KEEP_ALIVE_SILENCE_MS = 100
 HOLD_SECONDS = 0.2
 FINISH_LIMIT_SECONDS = 10.0
 
+Explain = Callable[[ProviderError], Awaitable[ProviderError]]
+"""What an error of the service means here and now; may take a moment, as reading credentials does."""
+
 
 class AwsTranscribeStream:
     """Sending is in order because cutting and sending happen under one lock."""
 
-    def __init__(self, link: TranscribeLink, clock: AudioClock, sample_rate_hz: int) -> None:
+    def __init__(
+        self,
+        link: TranscribeLink,
+        clock: AudioClock,
+        sample_rate_hz: int,
+        lease: StreamLease | None = None,
+        explain: Explain | None = None,
+    ) -> None:
         self._link = link
+        self._lease = lease
+        self._explain = explain
         self._clock = clock
         self._cutter = AudioCutter(sample_rate_hz)
         self._silence = bytes(sample_rate_hz * KEEP_ALIVE_SILENCE_MS // 1000 * BYTES_PER_SAMPLE)
@@ -56,10 +69,12 @@ class AwsTranscribeStream:
     async def transcripts(self) -> AsyncIterator[Transcript]:
         try:
             async for transcript in self._link.transcripts():
+                if self._lease is not None:
+                    self._lease.accepted()
                 yield transcript
-        except ProviderError:
+        except ProviderError as error:
             if not self._is_closed:
-                raise
+                raise await self._meaning_of(error) from None
         if self._has_run_out:
             raise ProviderTimeoutError("Transcribe did not end the stream in time")
         if not self._is_finished and not self._is_closed:
@@ -72,7 +87,16 @@ class AwsTranscribeStream:
         self._stop_timer()
         if self._tending is not None:
             self._tending.cancel()
-        await self._link.close()
+        try:
+            await self._link.close()
+        finally:
+            if self._lease is not None:
+                self._lease.release()
+
+    async def _meaning_of(self, error: ProviderError) -> ProviderError:
+        if self._lease is not None and isinstance(error, ProviderThrottledError):
+            self._lease.refused()
+        return await self._explain(error) if self._explain is not None else error
 
     async def _send_audio(self, pcm: bytes) -> None:
         if pcm:

@@ -15,12 +15,33 @@ class ListeningOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamLife:
+    """A stream is replaced at the first pause after `rotate_after_seconds`, and without one at `latest_seconds`."""
+
+    rotate_after_seconds: float
+    latest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """`text_end` is how much of the segment's text is there once the word was said, the marks behind it included."""
+
+    start_ms: int
+    end_ms: int
+    text_end: int
+
+    @property
+    def middle_ms(self) -> float:
+        return (self.start_ms + self.end_ms) / 2
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What was heard in one segment.
 
     `segment_id` stays the same from a segment's first partial to its final; `text` is the whole segment so far.
     `stable_text` is the leading part that will not change any more. Times are milliseconds of audio since the
-    stream was opened.
+    stream was opened. `words` is empty when the provider does not know when each was said.
     """
 
     segment_id: str
@@ -29,6 +50,7 @@ class Transcript:
     stable_text: str = ""
     start_ms: int = 0
     end_ms: int = 0
+    words: tuple[Word, ...] = ()
 
 
 @runtime_checkable
@@ -52,7 +74,12 @@ class SpeechToTextStream(Protocol):
 
 @runtime_checkable
 class SpeechToText(Protocol):
-    """Made once per web process from SpeechToTextSettings."""
+    """Made once per web process from WebSettings."""
+
+    @property
+    def stream_life(self) -> StreamLife | None:
+        """How long one stream may be used; None when it may be used for ever."""
+        ...
 
     async def prepare(self) -> None:
         """Called once at the start of the process: does ahead what would make the first `open` slow.
@@ -62,7 +89,10 @@ class SpeechToText(Protocol):
         ...
 
     async def open(self, options: ListeningOptions) -> SpeechToTextStream:
-        """Open a stream within 5 s or raise a ProviderError. Raises ProviderRefusedError for a language it lacks."""
+        """Open a stream or raise a ProviderError: 5 s for the opening itself, and for a free place before it.
+
+        Raises ProviderRefusedError for a language it lacks.
+        """
         ...
 
     async def close(self) -> None:

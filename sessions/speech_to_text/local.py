@@ -36,6 +36,10 @@ class LocalRecogniser:
         self._starting: asyncio.Task[_Child] | None = None
         self._last_stream_id = 0
 
+    @property
+    def stream_life(self) -> None:
+        return None
+
     async def prepare(self) -> None:
         await self._running_child()
 

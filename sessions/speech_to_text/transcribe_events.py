@@ -4,10 +4,11 @@ import json
 import struct
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sessions.speech_to_text.audio_clock import AudioClock
-from sessions.speech_to_text.contract import Transcript
+from sessions.speech_to_text.contract import Transcript, Word
 from workers.errors import (
     ProviderError,
     ProviderRefusedError,
@@ -78,8 +79,11 @@ def transcripts_of(headers: dict[str, Any], payload: bytes, clock: AudioClock) -
         raise transcribe_error(str(code), str(message))
     if headers.get(":event-type") != "TranscriptEvent":
         return []
-    results = (body.get("Transcript") or {}).get("Results") or ()
-    return [transcript for result in results if (transcript := _transcript(result, clock)) is not None]
+    try:
+        results = (body.get("Transcript") or {}).get("Results") or ()
+        return [transcript for result in results if (transcript := _transcript(result, clock)) is not None]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ProviderUnavailableError("Transcribe sent a result that cannot be read") from error
 
 
 def transcribe_error(code: str, message: str, http_status: int = 400) -> ProviderError:
@@ -102,13 +106,15 @@ def _transcript(result: dict[str, Any], clock: AudioClock) -> Transcript | None:
     if not text:
         return None
     is_final = not result.get("IsPartial", False)
+    items: Sequence[dict[str, Any]] = alternatives[0].get("Items") or ()
     return Transcript(
         segment_id=str(result.get("ResultId") or ""),
         text=text,
         is_final=is_final,
-        stable_text=text if is_final else stable_beginning(text, alternatives[0].get("Items") or ()),
-        start_ms=clock.client_ms(float(result.get("StartTime") or 0) * 1000),
-        end_ms=clock.client_ms(float(result.get("EndTime") or 0) * 1000),
+        stable_text=text if is_final else stable_beginning(text, items),
+        start_ms=_client_ms(result.get("StartTime"), clock),
+        end_ms=_client_ms(result.get("EndTime"), clock),
+        words=words_of(text, items, clock),
     )
 
 
@@ -116,9 +122,35 @@ def stable_beginning(text: str, items: Sequence[dict[str, Any]]) -> str:
     """The part of `text` that the leading stable items cover; items carry no spaces, so they are sought."""
     end = 0
     for item in items:
-        content = str(item.get("Content") or "")
-        position = len(text) - len(text[end:].lstrip())
-        if not item.get("Stable") or not text.startswith(content, position):
+        found = _find(text, end, item)
+        if not item.get("Stable") or found is None:
             break
-        end = position + len(content)
+        end = found
     return text[:end]
+
+
+def words_of(text: str, items: Sequence[dict[str, Any]], clock: AudioClock) -> tuple[Word, ...]:
+    """When each word was said; nothing when the items are not those of the text."""
+    words: list[Word] = []
+    end = 0
+    for item in items:
+        found = _find(text, end, item)
+        if found is None:
+            return ()
+        end = found
+        if item.get("Type") == "punctuation" and words:
+            words[-1] = replace(words[-1], text_end=end)
+        elif item.get("Type") != "punctuation":
+            words.append(Word(_client_ms(item.get("StartTime"), clock), _client_ms(item.get("EndTime"), clock), end))
+    return tuple(words) if end == len(text) else ()
+
+
+def _find(text: str, start: int, item: dict[str, Any]) -> int | None:
+    """Where the item ends that begins at `start`, spaces aside; None when something else stands there."""
+    content = str(item.get("Content") or "")
+    position = len(text) - len(text[start:].lstrip())
+    return position + len(content) if text.startswith(content, position) else None
+
+
+def _client_ms(service_seconds: float | None, clock: AudioClock) -> int:
+    return clock.client_ms(float(service_seconds or 0) * 1000)

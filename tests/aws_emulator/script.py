@@ -128,12 +128,16 @@ class TranscribeFault(_Strict):
 
 
 class TranscribePlan(Plan):
-    """Without `results`, speech is found by its energy and each utterance takes the next text."""
+    """Without `results`, speech is found by its energy and each utterance takes the next text.
+
+    With a `vocabulary` the words are in the sound: see tone_words.
+    """
 
     handshake_ms: float = Field(default=0, ge=0)
     results: list[ScriptedResult] | None = None
     texts: list[str] | None = None
     text: str | None = None
+    vocabulary: list[str] | None = None
     final_ms: float = Field(default=400, ge=0)
     stable_ms: float | None = Field(default=None, ge=0)
     partials: bool = True

@@ -32,6 +32,7 @@ from tests.aws_emulator.signature import (
     verify_presigned,
     verify_request,
 )
+from tests.aws_emulator.tone_words import ToneHearing
 from tests.aws_emulator.transcribe_checks import StreamParameters, StreamRefusedError, check_parameters
 from tests.aws_emulator.transcripts import empty_event, scripted_event
 
@@ -152,13 +153,14 @@ class TranscribeStream:
         self._scripted_ids: Iterator[str] = iter(lambda: str(uuid4()), "")
         self._result_id = next(self._scripted_ids)
         texts = deque(self._plan.texts or ())
-        self._hearing = Hearing(
-            self._plan,
-            self._parameters,
-            partial(service.next_text, texts, self._plan, self._parameters.language_code),
-            self._send_result,
-            call.facts.setdefault("utterances", []).append,
-        )
+        record = call.facts.setdefault("utterances", []).append
+        self._hearing: Hearing | ToneHearing
+        if self._plan.vocabulary is not None:
+            wanted = self._plan.vocabulary, self._plan.final_ms
+            self._hearing = ToneHearing(*wanted, self._parameters, self._send_result, record)
+        else:
+            next_text = partial(service.next_text, texts, self._plan, self._parameters.language_code)
+            self._hearing = Hearing(self._plan, self._parameters, next_text, self._send_result, record)
 
     @property
     def session_id(self) -> str:

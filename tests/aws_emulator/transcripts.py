@@ -28,6 +28,15 @@ class Utterance:
         return sum(1 for token in _TOKEN.finditer(self.text) if not _PUNCTUATION.fullmatch(token[0]))
 
 
+@dataclass(frozen=True)
+class TimedWord:
+    """A word and when it was said, counted from the start of the stream's audio."""
+
+    content: str
+    start_ms: float
+    end_ms: float
+
+
 def empty_event() -> Json:
     return {"Transcript": {"Results": []}}
 
@@ -50,6 +59,26 @@ def final_event(spoken: Utterance, end_ms: float, parameters: StreamParameters) 
     stable = True if parameters.stabilizes else None
     items = [_item(token[0], number, spoken, stable) for number, token in enumerate(tokens)]
     return _event(spoken.result_id, spoken.text, False, items, spoken.start_ms, end_ms, parameters)
+
+
+def timed_event(result_id: str, words: list[TimedWord], is_partial: bool, parameters: StreamParameters) -> Json:
+    """A segment of words whose times are known; of a partial the last word may still change."""
+    stable_until = len(words) - _UNSTABLE_TAIL_WORDS if is_partial else len(words)
+    items = [
+        _scripted_item(
+            ScriptedItem(
+                content=word.content,
+                stable=number < stable_until if parameters.stabilizes else None,
+                start_ms=word.start_ms,
+                end_ms=word.end_ms,
+            ),
+            0,
+            0,
+        )
+        for number, word in enumerate(words)
+    ]
+    text = " ".join(word.content for word in words)
+    return _event(result_id, text, is_partial, items, words[0].start_ms, words[-1].end_ms, parameters)
 
 
 def scripted_event(result: ScriptedResult, result_id: str, parameters: StreamParameters) -> Json:

@@ -39,6 +39,7 @@ def measure() -> Table:
 
 def _child(aws: EmulatorProcess, transport: str) -> dict[str, float]:
     own = {"NOVA_TRANSCRIBE_TRANSPORT": transport, "NOVA_API_KEYS": "", "DJANGO_SECRET_KEY": "bench-only-" * 5}
+    own |= {"NOVA_TRANSCRIBE_STREAMS_QUOTA": "1000"}
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.idle_streams"],
         env={**os.environ, **aws.env(), **own},

@@ -67,3 +67,13 @@ def single_loop_lease(loop_name: str) -> str:
 
 
 RECORDS_POSITION = "nova:records:position"
+
+
+def speech_streams(scope: str) -> str:
+    """Open streams of speech recognition, scored by when their lease ends (milliseconds, Redis time)."""
+    return f"nova:speech_streams:{scope}"
+
+
+def next_speech_stream(scope: str) -> str:
+    """When the next one may be started (milliseconds, Redis time)."""
+    return f"nova:speech_streams:{scope}:next"
