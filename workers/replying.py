@@ -34,6 +34,7 @@ from workers.streams.messages import (
     OutputEntry,
     ReplyRequest,
     ReplyWritten,
+    SentenceWritten,
 )
 from workers.tool_answers import RunTool, ToolAnswers
 from workers.transcript_table import TranscriptTable

@@ -47,7 +47,7 @@ class ScriptedModel:
 
 @dataclass
 class Written:
-    """Stands in for the output stream's writer."""
+    """Stands in for the output stream's writer and for the first sentence's own way."""
 
     entries: list[OutputEntry] = field(default_factory=list)
 
@@ -56,6 +56,13 @@ class Written:
 
     def of(self, kind: type[Entry]) -> list[Entry]:
         return [entry for entry in self.entries if isinstance(entry, kind)]
+
+    def write_first(self, entry: SentenceWritten) -> None:
+        assert self.of(SentenceWritten) == []
+        self.entries.append(entry)
+
+    def withdraw(self) -> None:
+        """Nothing waits here."""
 
     @property
     def text(self) -> str:
@@ -89,5 +96,5 @@ def write_reply(
     written = written or Written()
     with TaskBorder(cast(Any, written)).around("reply", ADDRESS):
         emit = lambda entry: written.write("output", entry)  # noqa: E731
-        ReplyWriter(request, model, cast(Any, None), TranscriptTable(), run_tool, emit).write()
+        ReplyWriter(request, model, cast(Any, None), TranscriptTable(), run_tool, emit, written).write()
     return written
