@@ -73,6 +73,10 @@ class Environment(BaseSettings):
     aws_ca_bundle: str | None = Field(default=None, description="file of certificates that all three trust")
 
     nova_model_id: str = Field(default="us.amazon.nova-pro-v1:0", description="Bedrock's model or inference profile")
+    nova_fallback_model_id: str | None = Field(
+        default=None,
+        description="another model, which answers when the first is throttled or unavailable before its first word",
+    )
     nova_voice: str = Field(default="Ruth", description="Polly's voice")
     nova_engine: Literal["standard", "neural", "generative", "long-form"] = Field(
         default="generative", description="Polly's engine"
@@ -316,6 +320,7 @@ def worker_settings(env: Environment) -> WorkerSettings:
         aws=env.aws,
         polly_limits=env.polly_limits,
         has_word_marks=env.nova_word_marks,
+        fallback_model_id=env.nova_fallback_model_id or "",
     )
 
 

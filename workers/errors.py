@@ -10,8 +10,15 @@ NovaError
     ├── ProviderThrottledError    asked too often; may be retried
     ├── ProviderUnavailableError  not reachable, reset, or broken in mid-stream; may be retried
     ├── ProviderTimeoutError      a time limit of ours ran out; may be retried
-    └── ProviderRefusedError      the request or the credentials are wrong; never retried
+    │   ├── FirstTokenLateError   the model wrote nothing in time; nothing was spoken
+    │   └── ModelStalledError     the model fell silent in the middle of its answer
+    ├── ProviderRefusedError      the request or the credentials are wrong; never retried
+    │   └── ModelUnavailableError no access to the model, no such model, or it rests after failing again and again
+    ├── MalformedOutputError      the model wrote what cannot be read, with tools and without
+    └── ContextFullError          the history is longer than the model reads, its newer half too
 """
+
+from typing import Final
 
 
 class NovaError(Exception):
@@ -80,8 +87,46 @@ class ProviderRefusedError(ProviderError):
     code = "provider_refused"
 
 
+class FirstTokenLateError(ProviderTimeoutError):
+    code = "first_token_late"
+
+
+class ModelStalledError(ProviderTimeoutError):
+    code = "model_stalled"
+
+
+class ModelUnavailableError(ProviderRefusedError):
+    code = "llm_unavailable"
+
+
+class MalformedOutputError(ProviderError):
+    code = "model_malformed"
+
+
+class ContextFullError(ProviderError):
+    code = "model_context_full"
+
+
 class ReplyCancelled(BaseException):
     """Thrown into the greenlet of a task whose reply was cancelled.
 
     A BaseException, so that no SDK's `except Exception` can turn it into an error of its own.
     """
+
+
+# Every code by which a model can end a reply, and whether asking again later may help. The worker has done its own
+# retries by then, so the same reply is not run again for one of these. An answer that was filtered is no fault: it ends
+# as `content_filtered`, and one that was cut as `max_tokens`.
+MODEL_FAULTS: Final[dict[str, bool]] = {
+    "provider_throttled": True,
+    "provider_unavailable": True,
+    "provider_timeout": True,
+    "first_token_late": True,
+    "model_stalled": True,
+    "reply_too_long": True,
+    "provider_refused": False,
+    "aws_credentials": False,
+    "llm_unavailable": False,
+    "model_malformed": False,
+    "model_context_full": False,
+}

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import redis
 import structlog
 
-from workers.errors import NovaError, ProviderTimeoutError, RequestExpiredError
+from workers.errors import ProviderTimeoutError, ReplyCancelled, RequestExpiredError, StreamsUnavailableError
 from workers.language_model.contract import (
     FramePart,
     LanguageModel,
@@ -24,19 +24,19 @@ from workers.language_model.contract import (
     StoredPart,
     TextDelta,
     TextPart,
-    ToolResultPart,
+    ToolSpec,
     ToolUse,
     ToolUsePart,
 )
-from workers.sentences import Sentence, SentenceCutter
+from workers.language_model.token_estimate import estimated_input_tokens, estimated_tokens
+from workers.reply_sentences import ReplySentences
 from workers.streams.messages import (
     OutputEntry,
     ReplyRequest,
     ReplyWritten,
     SentenceWritten,
-    ToolCalled,
-    ToolReturned,
 )
+from workers.tool_answers import RunTool, ToolAnswers
 from workers.transcript_table import TranscriptTable
 
 logger = structlog.get_logger(__name__)
@@ -48,7 +48,6 @@ FRAME_POLL_SECONDS = 0.01
 WITH_WORDS = frozenset({"final", "confirmed"})
 ENDED = frozenset({"confirmed", "discarded"})
 
-RunTool = Callable[[str, dict[str, Any]], str]
 Emit = Callable[[OutputEntry], None]
 
 
@@ -65,16 +64,34 @@ class _Progress:
     """What one reply has produced so far, over all its tool rounds."""
 
     started_at: float
-    sentence_count: int = 0
     first_token_ms: float = 0.0
+    model_id: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
+    is_usage_estimated: bool = False
+    running: ModelRequest | None = None
     round_text: list[str] = field(default_factory=list)
     round_tools: list[ToolUse] = field(default_factory=list)
 
-    def add_usage(self, usage: ModelUsage) -> None:
+    def begin_round(self, request: ModelRequest) -> None:
+        self.running, self.round_text, self.round_tools = request, [], []
+
+    def end_round(self, finished: ModelFinished) -> None:
+        self.running = None
+        self.model_id = finished.model_id or self.model_id
+        self._add_usage(finished.usage)
+
+    def break_off(self) -> None:
+        """A model that did not come to its end did not tell what it cost."""
+        if self.running is not None:
+            tokens = estimated_input_tokens(self.running), estimated_tokens("".join(self.round_text))
+            self._add_usage(ModelUsage(*tokens, is_estimated=True))
+            self.running = None
+
+    def _add_usage(self, usage: ModelUsage) -> None:
         self.input_tokens += usage.input_tokens
         self.output_tokens += usage.output_tokens
+        self.is_usage_estimated = self.is_usage_estimated or usage.is_estimated
 
 
 class ReplyWriter:
@@ -94,30 +111,37 @@ class ReplyWriter:
         self._model = model
         self._client = client
         self._transcripts = transcripts
-        self._run_tool = run_tool
         self._emit = emit
         self._opening = opening
         self._ids = (request.address.session_id, request.address.generation, request.address.reply_id)
-        self._progress = _Progress(started_at=time.monotonic())
-        self._tool_places = {tool.name: tool.runs_at for tool in request.tools}
+        self._progress = _Progress(started_at=time.monotonic(), model_id=request.options.model)
+        self._sentences = ReplySentences(request, emit, opening.write_first)
+        self._tools = ToolAnswers(request.tools, request.history, run_tool, emit, self._ids)
 
     def write(self) -> None:
-        """Raises NovaError; ReplyCancelled passes through and closes the model's stream on its way."""
+        """Raises NovaError; ReplyCancelled passes through, closes the model's stream on its way and leaves its cost."""
         try:
-            self._write_rounds()
+            self._write_rounds(self._messages())
+        except ReplyCancelled:
+            self._tell_cost()
+            raise
         finally:
             self._opening.withdraw()
 
-    def _write_rounds(self) -> None:
-        messages = self._messages()
-        for _ in range(self._request.max_tool_rounds + 1):
-            stop_reason = self._one_round(tuple(messages))
-            tools = self._progress.round_tools
-            if not tools or self._asks_client(tools):
-                self._finish("tool_use" if tools else stop_reason)
+    def _write_rounds(self, messages: list[ModelMessage]) -> None:
+        """The last round, and the one after a call that could not be run, offers no tools: the model must answer."""
+        for rounds_left in range(self._request.max_tool_rounds, -1, -1):
+            offered = self._request.tools if rounds_left and not self._tools.had_fault else ()
+            stop_reason = self._one_round(tuple(messages), offered)
+            uses = self._progress.round_tools
+            if not uses:
+                self._finish(stop_reason)
                 return
-            messages += self._answer_tools(tools)
-        raise NovaError("the model kept calling tools", code="too_many_tool_rounds")
+            clients = [use for use in uses if self._tools.is_clients(use)]
+            messages += self._answer_tools([use for use in uses if use not in clients])
+            if clients:
+                self._ask_client(clients)
+                return
 
     def _messages(self) -> list[ModelMessage]:
         stored = list(self._request.history)
@@ -146,64 +170,55 @@ class ReplyWriter:
             time.sleep(FRAME_POLL_SECONDS)
         return {}
 
-    def _one_round(self, messages: tuple[ModelMessage, ...]) -> str:
-        request = ModelRequest(self._request.system, messages, self._request.options, self._request.tools)
-        cutter = SentenceCutter()
+    def _one_round(self, messages: tuple[ModelMessage, ...], tools: tuple[ToolSpec, ...]) -> str:
+        request = ModelRequest(self._request.system, messages, self._request.options, tools)
         progress = self._progress
-        progress.round_text, progress.round_tools = [], []
+        progress.begin_round(request)
         stop_reason = "end_turn"
         with closing(self._model.stream(request)) as events:  # type: ignore[type-var]
             for event in events:
                 self._check_time()
                 if isinstance(event, TextDelta):
-                    self._take_text(cutter, event.text)
-                elif isinstance(event, ToolUse):
-                    progress.round_tools.append(event)
+                    self._take_text(event.text)
+                elif isinstance(event, ToolUse) and tools:
+                    progress.round_tools.append(self._tools.named_apart(event))
                 elif isinstance(event, ModelFinished):
                     stop_reason = event.stop_reason
-                    progress.add_usage(event.usage)
-        self._emit_sentences(cutter.flush())
+                    progress.end_round(event)
+                if self._sentences.is_full:
+                    return self._stop_politely()
+        self._sentences.end_round()
         return stop_reason
 
-    def _take_text(self, cutter: SentenceCutter, text: str) -> None:
+    def _stop_politely(self) -> str:
+        """The answer is as long as a listener can bear: what the model would still write, or call, is not wanted."""
+        self._progress.break_off()
+        self._progress.round_tools = []
+        return "max_tokens"
+
+    def _take_text(self, text: str) -> None:
         if not self._progress.first_token_ms:
             self._progress.first_token_ms = self._elapsed_ms()
         self._progress.round_text.append(text)
-        self._emit_sentences(cutter.feed(text))
+        self._sentences.add(text)
 
-    def _emit_sentences(self, sentences: list[Sentence]) -> None:
-        for sentence in sentences:
-            index = self._progress.sentence_count
-            write = self._emit if index else self._opening.write_first
-            write(SentenceWritten(*self._ids, index, sentence.text, sentence.separator))
-            self._progress.sentence_count += 1
-
-    def _asks_client(self, tools: list[ToolUse]) -> bool:
+    def _ask_client(self, uses: list[ToolUse]) -> None:
         """A round with a client's tool ends the reply: the client answers with items and asks for the next reply."""
-        return any(self._emit_client_call(tool) for tool in tools if self._tool_places.get(tool.name) == "client")
+        for use in uses:
+            self._tools.hand_to_client(use)
+        self._finish("tool_use")
 
-    def _emit_client_call(self, tool: ToolUse) -> bool:
-        self._emit(ToolCalled(*self._ids, tool.tool_use_id, tool.name, tool.arguments, "client"))
-        return True
-
-    def _answer_tools(self, tools: list[ToolUse]) -> list[ModelMessage]:
+    def _answer_tools(self, uses: list[ToolUse]) -> list[ModelMessage]:
+        if not uses:
+            return []
         self._wait_until_confirmed()
         asked: list[ModelPart] = []
         text = "".join(self._progress.round_text).strip()
         if text:
             asked.append(TextPart(text))
-        asked += [ToolUsePart(tool.tool_use_id, tool.name, tool.arguments) for tool in tools]
-        answered: list[ModelPart] = [self._answer_tool(tool) for tool in tools]
+        asked += [ToolUsePart(use.tool_use_id, use.name, use.arguments) for use in uses]
+        answered: list[ModelPart] = [self._tools.answer(use) for use in uses]
         return [ModelMessage("assistant", tuple(asked)), ModelMessage("user", tuple(answered))]
-
-    def _answer_tool(self, tool: ToolUse) -> ToolResultPart:
-        self._emit(ToolCalled(*self._ids, tool.tool_use_id, tool.name, tool.arguments, "worker"))
-        try:
-            content, is_error = self._run_tool(tool.name, tool.arguments), False
-        except NovaError as error:
-            content, is_error = error.text, True
-        self._emit(ToolReturned(*self._ids, tool.tool_use_id, content, is_error))
-        return ToolResultPart(tool.tool_use_id, content, is_error)
 
     def _wait_until_confirmed(self) -> None:
         """No tool runs before the user's turn has really ended."""
@@ -221,17 +236,28 @@ class ReplyWriter:
         return (time.monotonic() - self._progress.started_at) * 1_000
 
     def _finish(self, stop_reason: str) -> None:
+        if stop_reason == "content_filtered":
+            self._sentences.say_filtered()
         progress = self._progress
         self._emit(
             ReplyWritten(
                 *self._ids,
-                sentence_count=progress.sentence_count,
+                sentence_count=self._sentences.count,
                 stop_reason=stop_reason,
                 input_tokens=progress.input_tokens,
                 output_tokens=progress.output_tokens,
                 first_token_ms=progress.first_token_ms,
+                model_id=progress.model_id,
+                is_usage_estimated=progress.is_usage_estimated,
             )
         )
+
+    def _tell_cost(self) -> None:
+        """A reply that was cancelled has been paid for; when its entry cannot be written the cost stays unknown."""
+        self._progress.break_off()
+        if self._progress.input_tokens:
+            with suppress(StreamsUnavailableError):
+                self._finish("cancelled")
 
 
 def _model_message(message: StoredMessage, frames: dict[str, bytes]) -> ModelMessage:

@@ -1,6 +1,8 @@
 """Cuts a growing text into pieces worth speaking and cleans them for the ear; knows no provider."""
 
+import html
 import re
+import unicodedata
 from dataclasses import dataclass
 
 _ENDS = ".?!…"
@@ -8,14 +10,24 @@ _WIDE_ENDS = "。？！"
 _PAUSES = ",;"
 _WIDE_PAUSES = "，；"
 _CLOSERS = "\"'”’)]}』」】）》»*_"
-_NEVER_AN_END = frozenset(
-    ("mr", "mrs", "ms", "dr", "prof", "st", "vs", "e.g", "i.e", "mt", "gen", "capt", "rev", "approx", "cf")
+_NEVER_AN_END = re.compile(
+    r"mr|mrs|ms|dr|prof|st|vs|mt|gen|sen|rep|gov|lt|col|sgt|capt|rev|hon|approx|cf|e\.g|i\.e|a\.k\.a|ph\.d|viz|dept|est",
+    re.IGNORECASE,
 )
-_END_BEFORE_A_CAPITAL = frozenset(
-    ("etc", "a.m", "p.m", "u.s", "u.k", "no", "inc", "ltd", "co", "corp", "jr", "sr", "fig", "vol")
+_END_BEFORE_A_CAPITAL = re.compile(
+    r"etc|a\.m|p\.m|nos?|inc|ltd|co|corp|jr|sr|fig|vol|pp|al|ave|blvd|jan|feb|apr|aug|sept?|oct|nov|dec", re.IGNORECASE
 )
+# After an abbreviation such as "U.S." a capital proves nothing ("U.S. Army"); one of these words does begin a sentence.
+_BEGINNER = re.compile(
+    r"an?|and|are|but|can|did|do|does|for|he|her|his|how|i|if|in|is|its?|it['’]s|my|no|now|on|or|our|she|so|that|the|"
+    r"their|then|there|these|they|this|those|to|we|what|when|where|which|who|why|yes|you|your",
+    re.IGNORECASE,
+)
+_INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]\Z")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_NEXT_WORD = re.compile(r"\s+[\"'“‘(]*([\w’']*)")
 _LAST_WORD = re.compile(r"[^\s(\[{\"'“‘]*\Z")
+_SKIN_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 _NUMBERING = re.compile(r"\(?\d{1,3}\Z")
 
 
@@ -29,12 +41,16 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class CutLengths:
-    """How long a clause must be before a comma may end it, in Latin and in wide (CJK) characters."""
+    """How long a clause must be before a comma may end it, in Latin and in wide (CJK) characters.
+
+    The longest are for texts without any mark; speech begins with the first piece, so that one is shorter.
+    """
 
     first_latin: int = 12
     first_wide: int = 6
     latin: int = 25
     wide: int = 10
+    first_longest: int = 120
     longest: int = 400
 
 
@@ -78,7 +94,7 @@ class SentenceCutter:
         buffer = self._buffer
         start = len(buffer) - len(buffer.lstrip())
         for at in range(max(start, self._scanned), len(buffer)):
-            if at - start >= self._lengths.longest:
+            if at - start >= self._longest():
                 return self._cut_long(start, at)
             if buffer[at] == "\n":
                 return len(buffer[:at].rstrip())
@@ -91,10 +107,16 @@ class SentenceCutter:
         self._scanned = max(start, len(buffer))
         return None
 
+    def _longest(self) -> int:
+        return self._lengths.longest if self._has_cut else self._lengths.first_longest
+
     def _cut_long(self, start: int, limit: int) -> int:
         for at in range(limit, start, -1):
             if self._buffer[at].isspace():
                 return len(self._buffer[:at].rstrip())
+        for at in range(limit, start, -1):
+            if not _continues(self._buffer, at):
+                return at
         return limit
 
     def _cut_at(self, start: int, at: int) -> int:
@@ -118,20 +140,30 @@ class SentenceCutter:
             return _NO_CUT
         if buffer[at] == "." and buffer[at + 1].isspace():
             return self._after_full_stop(start, at)
-        return after
+        return self._after_closer(after) if buffer[after - 1] in _CLOSERS else after
 
     def _after_full_stop(self, start: int, at: int) -> int:
         before = self._buffer[start:at]
         word = _last_word(before)
         is_initial = len(word) == 1 and word.isalpha() and word != "I" and not _WIDE.match(word)
-        if word.lower() in _NEVER_AN_END or is_initial or _NUMBERING.fullmatch(before):
+        if _NEVER_AN_END.fullmatch(word) or is_initial or _NUMBERING.fullmatch(before):
             return _NO_CUT
-        if word.lower() not in _END_BEFORE_A_CAPITAL:
+        is_ambiguous = _END_BEFORE_A_CAPITAL.fullmatch(word) is not None
+        if not is_ambiguous and _INITIALS.fullmatch(word) is None:
             return at + 1
-        following = self._buffer[at + 1 :].lstrip()[:1]
+        following = _NEXT_WORD.match(self._buffer, at + 1)
+        if following is None or following.end() == len(self._buffer):
+            return _UNDECIDED
+        next_word = following[1]
+        begins = not next_word[:1].islower() and not next_word[:1].isdigit() if is_ambiguous else _begins(next_word)
+        return at + 1 if begins else _NO_CUT
+
+    def _after_closer(self, after: int) -> int:
+        """“Really?” he asked: a small letter after the quotation goes on with the sentence."""
+        following = self._buffer[after:].lstrip()[:1]
         if not following:
             return _UNDECIDED
-        return _NO_CUT if following.islower() or following.isdigit() else at + 1
+        return _NO_CUT if following.islower() else after
 
     def _end_of_clause(self, start: int, at: int) -> int:
         buffer = self._buffer
@@ -154,6 +186,22 @@ _NO_CUT = -1
 _UNDECIDED = -2
 
 
+def joint(before: str) -> str:
+    """What stands between `before` and a text that follows it; nothing after white space or a wide character."""
+    last = before[-1:]
+    is_closed = not last or last.isspace() or last in _WIDE_ENDS + _WIDE_PAUSES + "”’」』）》" or _WIDE.match(last)
+    return "" if is_closed else " "
+
+
+def _begins(word: str) -> bool:
+    return word[:1].isupper() and _BEGINNER.fullmatch(word) is not None
+
+
+def _continues(text: str, at: int) -> bool:
+    """Whether a visible character would be torn at `at`."""
+    return "\u200d" in text[at - 1 : at + 1] or unicodedata.category(text[at])[0] == "M" or text[at] in _SKIN_TONES
+
+
 def _skip(text: str, at: int, characters: str) -> int:
     while at < len(text) and text[at] in characters:
         at += 1
@@ -167,7 +215,10 @@ def _last_word(text: str) -> str:
 
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~).*$", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\((?:[^)\s]*)\)")
+_COMMENT = re.compile(r"<!--.*?-->|<!\[CDATA\[|\]\]>|<[?!][A-Za-z][^<>]{0,200}>", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|[A-Za-z]{2,8});")
+_BULLET = re.compile(r"(?<=\s)[•‣◦▪]\s+")
 _LINE_MARK = re.compile(
     r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]?|[-*+•][ \t]+|-{3,}[ \t]*$|\|?[ \t:|-]+\|[ \t:|-]*$)", re.MULTILINE
 )
@@ -179,17 +230,27 @@ _PICTOGRAM = re.compile(
     "[\U0001f000-\U0001faff\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u2900-\u297f\u2b00-\u2bff"
     "\ufe0e\ufe0f\u200d\u20e3\U000e0020-\U000e007f]"
 )
+# Control characters, marks of direction, what is no character, private ones: neither read nor accepted by a synthesiser.
+_UNSPEAKABLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\uffff"
+    "\ue000-\uf8ff\ud800-\udfff\U000f0000-\U0010ffff]"
+)
 _SPACE = re.compile(r"\s+")
 
 
 def speakable(text: str) -> str:
     """The text without mark-up, addresses' tails and pictograms; empty when nothing is left to be said."""
+    text = _UNSPEAKABLE.sub("", text)
     text = _FENCE.sub(" ", text)
     text = _LINK.sub(r"\1", text)
     text = _ADDRESS.sub(r"\1", text)
-    text = _TAG.sub(" ", text)
-    text = _LINE_MARK.sub("", text)
+    text = _ENTITY.sub(_unescaped, _TAG.sub(" ", _COMMENT.sub(" ", text)))
+    text = _BULLET.sub("", _LINE_MARK.sub("", text))
     text = _CELL.sub(", ", _EMPHASIS.sub("", text))
     text = _SPACE.sub(" ", _PICTOGRAM.sub(" ", text))
     text = _SPACE_BEFORE_A_MARK.sub("", text).strip(" ,")
     return text if any(character.isalnum() for character in text) else ""
+
+
+def _unescaped(entity: "re.Match[str]") -> str:
+    return _UNSPEAKABLE.sub("", html.unescape(entity.group()))

@@ -41,3 +41,4 @@ class WorkerSettings:
     max_concurrent_streams: int = 100
     polly_limits: Mapping[str, CallLimit] = field(default_factory=lambda: POLLY_LIMITS)
     has_word_marks: bool = True
+    fallback_model_id: str = ""

@@ -12,7 +12,7 @@ from workers.beats import Beats
 from workers.cancellation import Cancellations
 from workers.errors import ConfigurationError, NovaError, ReplyCancelled, StreamsUnavailableError
 from workers.language_model.contract import LanguageModel
-from workers.replying import ReplyWriter, RunTool
+from workers.replying import ReplyWriter
 from workers.speaking import Speaking
 from workers.streams import keys
 from workers.streams.codec import from_json
@@ -30,6 +30,7 @@ from workers.streams.messages import (
 from workers.streams.output_writer import OutputWriter
 from workers.text_to_speech.contract import TextToSpeech
 from workers.text_to_speech.phrase_cache import PhraseCache
+from workers.tool_answers import RunTool
 from workers.transcript_table import TranscriptTable
 
 logger = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from sessions.live.reply_tools import ToolCalls
 from sessions.live.reply_work import REPLY_TASK, ReplyWork, task_of
 from sessions.live.spoken_text import SpokenText
 from sessions.live.work_desk import WorkDesk
-from workers.errors import NovaError
+from workers.errors import MODEL_FAULTS, NovaError
 from workers.streams.messages import (
     OutputEntry,
     ReplyWritten,
@@ -242,8 +242,9 @@ class Reply:
             self._speech_task_failed(sentence_index, error)
 
     def _reply_task_failed(self, error: NovaError) -> None:
-        """One more try while nothing was written; the client hears of the fault either way."""
-        can_retry = error.retriable and self._work.reply_attempt + 1 < MAX_ATTEMPTS and not self.spoken.written_count
+        """One more try while nothing was written, unless the worker has tried; the client hears of the fault either way."""
+        may_help = error.retriable and error.code not in MODEL_FAULTS
+        can_retry = may_help and self._work.reply_attempt + 1 < MAX_ATTEMPTS and not self.spoken.written_count
         if not can_retry:
             if error.code in UNSPEAKABLE_CODES or not self._apologise(error):
                 self._fail(error)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from workers.language_model.contract import FramePart, ModelOptions, StoredMessage, ToolSpec
-from workers.streams.messages import Address, ReplyRequest, TranscriptEntry
+from workers.streams.messages import MAX_SPEECH_SECONDS, Address, ReplyRequest, TranscriptEntry
 from workers.text_to_speech.contract import VoiceOptions
 
 
@@ -46,4 +46,5 @@ class ReplyPlan:
             user_frames=self.user_frames,
             tools=self.tools,
             opening_voice=self.voice if self.is_audio else None,
+            max_speech_seconds=MAX_SPEECH_SECONDS if self.is_audio else None,
         )

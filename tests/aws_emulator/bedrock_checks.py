@@ -21,6 +21,7 @@ MAX_IMAGE_SIDE = 8_000
 MAX_PAYLOAD_BYTES = 25 * 1024 * 1024
 IMAGE_FORMATS = ("png", "jpeg", "gif", "webp")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_NOVA_SCHEMA_KEYS = {"type", "properties", "required"}
 _BLOCKS = ("text", "image", "document", "video", "toolUse", "toolResult", "guardContent", "cachePoint")
 
 
@@ -187,6 +188,18 @@ def _check_block(block: Any, role: str, where: str) -> None:
         raise InvalidRequestError(f"The {kind} block at {where} is only supported in a user message.")
     if kind == "toolUse" and role == "user":
         raise InvalidRequestError(f"The toolUse block at {where} is only supported in an assistant message.")
+    if kind in ("toolUse", "toolResult"):
+        _check_tool_block(block[kind], f"{where}.{kind}")
+
+
+def _check_tool_block(block: Json, where: str) -> None:
+    """A result has no name."""
+    for key, value in (("toolUseId", _tool_use_id(block)), ("name", str(block.get("name", "none")))):
+        if not _TOOL_NAME.fullmatch(value):
+            raise InvalidRequestError(
+                f"1 validation error detected: Value '{value}' at '{where}.{key}' failed to satisfy constraint: "
+                "Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+"
+            )
 
 
 def _check_roles(messages: list[Json]) -> None:
@@ -215,6 +228,9 @@ def _check_tool_config(config: Any, messages: list[Json], model_id: str) -> None
         raise InvalidRequestError("The toolConfig.tools field must hold at least one tool.")
     for index, tool in enumerate(config["tools"]):
         _check_tool(tool, f"toolConfig.tools.{index}", "amazon.nova" in model_id)
+    names = [tool["toolSpec"]["name"] for tool in config["tools"] if "toolSpec" in tool]
+    if len(set(names)) != len(names):
+        raise InvalidRequestError(f"The toolConfig.tools field contains duplicate names: {', '.join(names)}")
     if "amazon.nova" in model_id and "tool" in (config.get("toolChoice") or {}):
         raise InvalidRequestError(
             "This model doesn't support the toolConfig.toolChoice.tool field. "
@@ -237,8 +253,8 @@ def _check_tool(tool: Any, where: str, is_nova: bool) -> None:
         raise InvalidRequestError(
             f"The value at {where}.toolSpec.inputSchema.json.type must be one of the following: object."
         )
-    if is_nova and "definitions" in schema:
-        raise InvalidRequestError(f"The key definitions at {where}.toolSpec.inputSchema.json is not supported.")
+    for key in sorted(set(schema) - _NOVA_SCHEMA_KEYS) if is_nova else ():
+        raise InvalidRequestError(f"The key {key} at {where}.toolSpec.inputSchema.json is not supported.")
 
 
 def _check_tool_pairs(messages: list[Json]) -> None:

@@ -72,7 +72,7 @@ async def test_a_refused_request_is_never_tried_again(house: House) -> None:
     refused = {"error": {"type": "AccessDeniedException", "message": "You may not."}}
     await tell_script(house, bedrock=[refused], defaults=QUICK_VOICE)
     client, response = await _ask(house)
-    assert (response.status, _faults(client)) == ("failed", [("provider_refused", False)])
+    assert (response.status, _faults(client)) == ("failed", [("llm_unavailable", False)])
     assert len(await see_calls(house, "bedrock")) == 1
 
 

@@ -285,6 +285,8 @@ RESULT = {"toolResult": {"toolUseId": "t1", "content": [{"text": "noon"}]}}
         ),
         ([user(RESULT)], "exceeds the number of toolUse blocks"),
         ([user(said("Hi")), assistant(USE, USE), user(RESULT)], "duplicate Ids"),
+        ([user(said("Hi")), assistant({"toolUse": USE["toolUse"] | {"toolUseId": "a b"}})], "toolUse.toolUseId"),
+        ([user(said("Hi")), assistant({"toolUse": USE["toolUse"] | {"name": "a b"}})], "toolUse.name"),
     ],
 )
 def test_a_tool_use_and_its_result_must_pair(aws: EmulatorProcess, messages: Messages, words: str) -> None:
@@ -293,6 +295,11 @@ def test_a_tool_use_and_its_result_must_pair(aws: EmulatorProcess, messages: Mes
 
 def test_tool_blocks_need_a_tool_config(aws: EmulatorProcess) -> None:
     assert "toolConfig field must be defined" in refusal(aws, [user(said("Hi")), assistant(USE), user(RESULT)])[1]
+
+
+def test_two_tools_of_one_name_are_refused(aws: EmulatorProcess) -> None:
+    twice = {"tools": TOOLS["tools"] * 2}
+    assert "duplicate names" in refusal(aws, [user(said("Hi"))], toolConfig=twice)[1]
 
 
 def test_nova_refuses_a_forced_tool_and_definitions_in_a_schema(aws: EmulatorProcess) -> None:

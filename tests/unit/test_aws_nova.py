@@ -18,14 +18,15 @@ from tests.contracts.emulated_aws import aws_settings, emulated_aws, worker_sett
 from tests.unit.test_aws_nova_pure import CLOCK, PRO, histories, request, user
 from workers import aws_clients
 from workers.errors import (
+    ContextFullError,
+    MalformedOutputError,
     ProviderError,
     ProviderRefusedError,
     ProviderThrottledError,
     ProviderTimeoutError,
     ProviderUnavailableError,
 )
-from workers.language_model import aws_nova
-from workers.language_model.aws_nova import AwsNova
+from workers.language_model.aws_nova import AwsNova, NovaLimits
 from workers.language_model.contract import (
     ModelFinished,
     ModelMessage,
@@ -35,7 +36,6 @@ from workers.language_model.contract import (
     TextPart,
     ToolUse,
 )
-from workers.language_model.nova_events import ContextFullError, MalformedOutputError
 
 HELLO = request(user(TextPart("hello")))
 
@@ -163,9 +163,8 @@ def test_a_refusal_is_told_at_once(aws: EmulatorProcess, nova: AwsNova, error: s
     assert len(calls(aws, 1)) == 1
 
 
-def test_a_first_token_that_does_not_come_is_given_up(aws: EmulatorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws_nova, "FIRST_TOKEN_LIMIT_SECONDS", 0.5)
-    impatient = AwsNova(worker_settings(aws_settings(aws)))
+def test_a_first_token_that_does_not_come_is_given_up(aws: EmulatorProcess) -> None:
+    impatient = AwsNova(worker_settings(aws_settings(aws)), NovaLimits(first_token_seconds=0.5))
     aws.script(bedrock=[{"times": 9, "headers_ms": 0, "first_token_ms": 60_000}])
     began = time.monotonic()
     with pytest.raises(ProviderTimeoutError):
@@ -174,9 +173,8 @@ def test_a_first_token_that_does_not_come_is_given_up(aws: EmulatorProcess, monk
     assert len(calls(aws, 1)) == 1
 
 
-def test_headers_that_do_not_come_are_given_up(aws: EmulatorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws_nova, "FIRST_TOKEN_LIMIT_SECONDS", 0.5)
-    impatient = AwsNova(worker_settings(aws_settings(aws)))
+def test_headers_that_do_not_come_are_given_up(aws: EmulatorProcess) -> None:
+    impatient = AwsNova(worker_settings(aws_settings(aws)), NovaLimits(first_token_seconds=0.5))
     aws.script(bedrock=[{"times": 9, "headers_ms": 60_000, "first_token_ms": 60_000}])
     with pytest.raises(ProviderTimeoutError):
         text_of(impatient)
@@ -228,7 +226,7 @@ def test_a_context_that_is_full_with_one_message_is_told(aws: EmulatorProcess, n
         ({"kind": "exception", "exception": "modelStreamErrorException"}, ProviderUnavailableError),
         ({"kind": "exception", "exception": "internalServerException"}, ProviderUnavailableError),
         ({"kind": "exception", "exception": "serviceUnavailableException"}, ProviderUnavailableError),
-        ({"kind": "exception", "exception": "validationException"}, ProviderRefusedError),
+        ({"kind": "exception", "exception": "validationException"}, ProviderUnavailableError),
         ({"kind": "reset"}, ProviderUnavailableError),
         ({"kind": "cut"}, ProviderUnavailableError),
         ({"kind": "end"}, ProviderUnavailableError),
@@ -247,12 +245,9 @@ def test_a_fault_after_the_first_token_is_told_and_never_retried(
     assert len(calls(aws, 1)) == 1
 
 
-def test_a_model_that_falls_silent_is_given_up(
-    aws: EmulatorProcess, nova: AwsNova, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(aws_nova, "GAP_LIMIT_SECONDS", 0.3)
+def test_a_model_that_falls_silent_is_given_up(aws: EmulatorProcess) -> None:
     aws.script(bedrock=[{"fault": {"at_event": 4, "kind": "stall"}}])
-    stream = nova.stream(HELLO)
+    stream = AwsNova(worker_settings(aws_settings(aws)), NovaLimits(gap_seconds=0.3)).stream(HELLO)
     assert isinstance(next(stream), TextDelta)
     with pytest.raises(ProviderTimeoutError):
         list(stream)

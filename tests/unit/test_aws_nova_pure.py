@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.language_model_suite import red_jpeg
-from workers.errors import ProviderUnavailableError
+from workers.errors import ContextFullError, MalformedOutputError, ProviderUnavailableError
 from workers.language_model.contract import (
     ModelEvent,
     ModelFinished,
@@ -29,9 +28,9 @@ from workers.language_model.contract import (
     ToolUsePart,
 )
 from workers.language_model.legal_history import legal_messages, newest_pictures, shortened, without_tools
-from workers.language_model.nova_events import ContextFullError, MalformedOutputError, NovaAnswer
-from workers.language_model.nova_wire import ToolNames, converse_arguments, nova_schema
-from workers.language_model.thinking_filter import ThinkingFilter
+from workers.language_model.nova_events import NovaAnswer
+from workers.language_model.nova_tools import ToolNames, nova_schema
+from workers.language_model.nova_wire import converse_arguments
 
 PRO = "us.amazon.nova-pro-v1:0"
 MICRO = "us.amazon.nova-micro-v1:0"
@@ -235,36 +234,12 @@ def test_without_tools_no_tool_block_is_sent(history: tuple[ModelMessage, ...]) 
     assert not any("toolUse" in block or "toolResult" in block for m in sent["messages"] for block in m["content"])
 
 
-# --- thoughts ---------------------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=500, deadline=None)
-@given(
-    st.lists(
-        st.sampled_from(["<thinking>", "</thinking>", "<THINKING>", "hello ", "<", "</", "think", "ing>", "好。", "K"]),
-        max_size=12,
-    ),
-    st.data(),
-)
-def test_thoughts_are_unheard_wherever_the_deltas_cut(words: list[str], data: st.DataObject) -> None:
-    text = "".join(words)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
-    deltas = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    thoughts = ThinkingFilter()
-    heard = "".join(thoughts.feed(delta) for delta in deltas) + thoughts.flush()
-    assert heard == re.sub(r"<thinking>.*?(</thinking>|\Z)", "", text, flags=re.DOTALL | re.IGNORECASE | re.ASCII)
-
-
-def test_ordinary_text_is_not_held_back() -> None:
-    assert ThinkingFilter().feed("a < b and a > b") == "a < b and a > b"
-
-
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
 def read(*events: dict[str, Any]) -> list[ModelEvent]:
     answer = NovaAnswer(ToolNames.of((CLOCK,)))
-    return [*_fed(answer, events), *answer.end(input_characters=40)]
+    return [*_fed(answer, events), *answer.end(input_tokens=10)]
 
 
 def _fed(answer: NovaAnswer, events: Iterable[dict[str, Any]]) -> list[ModelEvent]:
@@ -322,7 +297,7 @@ def test_a_tool_called_twice_with_one_id_is_called_once() -> None:
 @pytest.mark.parametrize("arguments", ['{"zone": ', "[1]", '"UTC"', "{,}"])
 def test_arguments_that_are_no_object_are_malformed(arguments: str) -> None:
     with pytest.raises(MalformedOutputError):
-        read(tool_start(0, "a"), tool_delta(0, arguments), block_stop(0))
+        read(tool_start(0, "a"), tool_delta(0, arguments), block_stop(0), stop("tool_use"))
 
 
 @pytest.mark.parametrize(
@@ -361,7 +336,9 @@ def test_an_end_without_a_stop_is_no_end() -> None:
 
 
 def test_a_missing_usage_is_estimated_and_never_zero() -> None:
-    assert read(text_delta("eight ch"), stop("end_turn"))[-1] == ModelFinished("end_turn", ModelUsage(10, 2))
+    assert read(text_delta("eight ch"), stop("end_turn"))[-1] == ModelFinished(
+        "end_turn", ModelUsage(10, 2, is_estimated=True)
+    )
 
 
 def test_half_a_tag_at_the_end_is_heard() -> None:

@@ -50,6 +50,12 @@ def test_no_piece_is_blank(text: str) -> None:
         "George W. Bush",
         "Pens, ink etc. and more",
         "1. Apples",
+        "In the U.S. Army there are many",
+        "Washington D.C. is the capital",
+        "Ask a Ph.D. student",
+        "On Jan. 5 we met",
+        "Write to ada.b@example.com today",
+        "“Really?” he asked",
     ],
 )
 def test_it_does_not_cut_inside(text: str) -> None:
@@ -67,6 +73,12 @@ def test_it_does_not_cut_inside(text: str) -> None:
         ("One line\nanother line", ["One line", "another line"]),
         ("At 5 p.m. We go.", ["At 5 p.m.", "We go."]),
         ("It is I. Come in.", ["It is I.", "Come in."]),
+        ("I live in the U.S. It is big.", ["I live in the U.S.", "It is big."]),
+        ("“Really?” “Yes!” She smiled.", ["“Really?”", "“Yes!”", "She smiled."]),
+        (
+            "他说：“好的！”然后走了。真的吗？！是的……对。",
+            ["他说：“好的！”", "然后走了。", "真的吗？！", "是的……", "对。"],
+        ),
     ],
 )
 def test_a_sentence_ends_at(text: str, expected: list[str]) -> None:
@@ -95,8 +107,11 @@ def test_a_sentence_leaves_as_soon_as_the_next_character_has_come() -> None:
     assert cutter.feed(" ") == [Sentence("Hello.")]
 
 
-def test_text_without_any_mark_is_cut_at_a_space_before_four_hundred_characters() -> None:
-    assert max(map(len, texts("word " * 300))) <= 400
+def test_text_without_any_mark_is_cut_at_a_space_first_early_and_then_before_four_hundred_characters() -> None:
+    first, *others = texts("word " * 300)
+    assert len(first) <= 120
+    assert 120 < max(map(len, others)) <= 400
+    assert all(piece.endswith("word") for piece in (first, *others))
 
 
 @pytest.mark.parametrize(

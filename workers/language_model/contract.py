@@ -116,15 +116,21 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class ModelUsage:
+    """`is_estimated`: the provider did not say, so the numbers are guesses from the length of the texts."""
+
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFinished:
+    """`model_id` is the model that answered, which may be another than the one asked for; empty when it is that one."""
+
     stop_reason: StopReason
     usage: ModelUsage = field(default_factory=ModelUsage)
+    model_id: str = ""
 
 
 ModelEvent = TextDelta | ToolUse | ModelFinished

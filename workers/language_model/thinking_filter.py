@@ -2,49 +2,55 @@
 
 import re
 
-_OPENING = "<thinking>"
-_CLOSING = "</thinking>"
-_OPENING_PATTERN = re.compile(_OPENING, re.IGNORECASE | re.ASCII)
-_CLOSING_PATTERN = re.compile(_CLOSING, re.IGNORECASE | re.ASCII)
+_TAG = re.compile(r"<\s?(?P<closing>/?)\s?thinking\s?(?P<empty>/?)>", re.IGNORECASE | re.ASCII)
+
+
+def _prefixes(word: str) -> str:
+    """A pattern for any beginning of `word`, the empty one included."""
+    pattern = ""
+    for letter in reversed(word):
+        pattern = f"(?:{letter}{pattern})?"
+    return pattern
+
+
+_STARTED_TAG = re.compile(rf"<\s?/?\s?(?:{_prefixes('thinking')}|thinking\s?/?)\Z", re.IGNORECASE | re.ASCII)
 
 
 class ThinkingFilter:
-    """Holds back only what may still become a tag, so ordinary text is never delayed."""
+    """Holds back only what may still become a tag, so ordinary text is never delayed.
+
+    Thoughts within thoughts are counted, and a closing tag that closes nothing is dropped.
+    """
 
     def __init__(self) -> None:
         self._held = ""
-        self._inside = False
+        self._depth = 0
 
     def feed(self, delta: str) -> str:
         """Return what may be heard of the text so far; may be empty."""
         self._held += delta
         heard: list[str] = []
-        while self._take_one(heard):
-            pass
+        while (tag := _TAG.search(self._held)) is not None:
+            self._hear(heard, tag.start())
+            self._enter_or_leave(tag)
+            self._held = self._held[tag.end() - tag.start() :]
+        started = _STARTED_TAG.search(self._held)
+        self._hear(heard, started.start() if started else len(self._held))
         return "".join(heard)
 
     def flush(self) -> str:
         """The text ended: half a tag was text after all, and thoughts that never closed stay unheard."""
-        rest = "" if self._inside else self._held
-        self._held, self._inside = "", False
+        rest = "" if self._depth else self._held
+        self._held, self._depth = "", 0
         return rest
 
-    def _take_one(self, heard: list[str]) -> bool:
-        """Consume up to the next tag; False when no whole tag is left."""
-        pattern, tag = (_CLOSING_PATTERN, _CLOSING) if self._inside else (_OPENING_PATTERN, _OPENING)
-        match = pattern.search(self._held)
-        end = match.start() if match else len(self._held) - _length_of_started_tag(self._held, tag)
-        if not self._inside:
+    def _hear(self, heard: list[str], end: int) -> None:
+        if not self._depth:
             heard.append(self._held[:end])
-        self._held = self._held[match.end() :] if match else self._held[end:]
-        if match:
-            self._inside = not self._inside
-        return match is not None
+        self._held = self._held[end:]
 
-
-def _length_of_started_tag(text: str, tag: str) -> int:
-    """How many characters at the end of `text` may be the beginning of `tag`."""
-    for length in range(min(len(tag) - 1, len(text)), 0, -1):
-        if text[-length:].lower() == tag[:length]:
-            return length
-    return 0
+    def _enter_or_leave(self, tag: "re.Match[str]") -> None:
+        if tag["closing"]:
+            self._depth = max(0, self._depth - 1)
+        elif not tag["empty"]:
+            self._depth += 1

@@ -8,6 +8,8 @@ from pydantic import Field
 from workers.language_model.contract import FramePart, FrameSource, ModelOptions, StoredMessage, ToolSpec
 from workers.text_to_speech.contract import VoiceOptions, WordMark
 
+MAX_SPEECH_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -24,7 +26,8 @@ class ReplyRequest:
     """What `generate_reply` works from. With `transcript_id` the user's words are read on the transcripts stream.
 
     With `opening_voice` the first sentence goes straight to its speech task, which the web process publishes as soon
-    as the reply runs, so that speech begins without the way through the web process.
+    as the reply runs, so that speech begins without the way through the web process. `max_speech_seconds`
+    ends an endless answer politely; None for one that is only read.
     """
 
     address: Address
@@ -37,6 +40,7 @@ class ReplyRequest:
     opening_voice: VoiceOptions | None = None
     max_tool_rounds: int = 4
     max_reply_seconds: float = 45.0
+    max_speech_seconds: float | None = MAX_SPEECH_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +114,19 @@ class ToolReturned(OutputEntry):
 
 @dataclass(frozen=True, slots=True)
 class ReplyWritten(OutputEntry):
-    """The model is done; times are milliseconds inside the worker, provider waits apart for the bench."""
+    """The model is done; times are milliseconds inside the worker, provider waits apart for the bench.
+
+    `stop_reason` is the model's, or `cancelled`: then the entry only tells what the reply has cost.
+    `model_id` is the model that answered last; `is_usage_estimated` marks tokens that were partly guessed.
+    """
 
     sentence_count: int
     stop_reason: str
     input_tokens: int = 0
     output_tokens: int = 0
     first_token_ms: float = 0.0
+    model_id: str = ""
+    is_usage_estimated: bool = False
     kind: Literal["reply_written"] = "reply_written"
 
 
