@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import redis
@@ -15,6 +15,7 @@ from workers.language_model.contract import (
     LanguageModel,
     ModelFinished,
     ModelMessage,
+    ModelOptions,
     ModelPart,
     ModelRequest,
     ModelUsage,
@@ -110,8 +111,10 @@ class ReplyWriter:
 
     def _write_rounds(self) -> None:
         messages = self._messages()
+        options = self._request.options
         for _ in range(self._request.max_tool_rounds + 1):
-            stop_reason = self._one_round(tuple(messages))
+            stop_reason = self._one_round(tuple(messages), options)
+            options = replace(options, must_use_tool=False)
             tools = self._progress.round_tools
             if not tools or self._asks_client(tools):
                 self._finish("tool_use" if tools else stop_reason)
@@ -146,8 +149,8 @@ class ReplyWriter:
             time.sleep(FRAME_POLL_SECONDS)
         return {}
 
-    def _one_round(self, messages: tuple[ModelMessage, ...]) -> str:
-        request = ModelRequest(self._request.system, messages, self._request.options, self._request.tools)
+    def _one_round(self, messages: tuple[ModelMessage, ...], options: ModelOptions) -> str:
+        request = ModelRequest(self._request.system, messages, options, self._request.tools)
         cutter = SentenceCutter()
         progress = self._progress
         progress.round_text, progress.round_tools = [], []

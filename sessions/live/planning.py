@@ -33,6 +33,8 @@ def make_plan(
 ) -> ReplyPlan:
     """`words` are those of the turn to answer; without them the history's last words are answered.
     `prepared_id`: the reply whose task was published already and waits."""
+    choice = options.tool_choice or config.tool_choice
+    tools = choice.offered(config.tools if options.tools is None else options.tools)
     return ReplyPlan(
         session_id=identity.session_id,
         generation=identity.generation,
@@ -40,14 +42,18 @@ def make_plan(
         item_id=new_id("item"),
         system=_joined(options.instructions or config.instructions, history.instructions()),
         history=_history_for(config, history, options, turn_id),
-        options=replace(config.model, max_tokens=options.max_output_tokens or config.model.max_tokens),
+        options=replace(
+            config.model,
+            max_tokens=options.max_output_tokens or config.model.max_tokens,
+            must_use_tool=choice.is_must and bool(tools),
+        ),
         voice=config.voice,
         output_rate_hz=config.output_rate_hz,
         is_audio=(options.output_modality or config.output_modality) == "audio",
         words=words,
         transcript_id=words.transcript_id if words is not None else None,
         user_frames=frames,
-        tools=config.tools if options.tools is None else options.tools,
+        tools=tools,
         metadata=options.metadata,
         is_out_of_band=options.is_out_of_band,
         can_be_interrupted=config.turns.interrupts_reply,

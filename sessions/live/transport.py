@@ -1,9 +1,9 @@
 """The two contracts between a live session and its client's transport (websocket first, others later)."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
-from sessions.live.config import SessionConfig, TurnSettings
+from sessions.live.config import SessionConfig, ToolChoice, TurnSettings
 from sessions.live.facts import Fact
 from sessions.live.items import Item
 from workers.language_model.contract import FrameSource, ToolSpec
@@ -24,6 +24,7 @@ class ConfigChanges:
     language: str | None = None
     turns: TurnSettings | None = None
     tools: tuple[ToolSpec, ...] | None = None
+    tool_choice: ToolChoice | None = None
     max_output_tokens: int | None = None
 
 
@@ -34,11 +35,11 @@ class ReplyOptions:
     instructions: str | None = None
     output_modality: Literal["audio", "text"] | None = None
     tools: tuple[ToolSpec, ...] | None = None
+    tool_choice: ToolChoice | None = None
     max_output_tokens: int | None = None
     metadata: dict[str, str] | None = None
     is_out_of_band: bool = False
     input_items: tuple[Item, ...] | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class Transport(Protocol):

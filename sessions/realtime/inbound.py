@@ -7,10 +7,17 @@ from typing import Any
 from sessions.live.items import Item
 from sessions.live.transport import Conversation, ReplyOptions
 from sessions.realtime import client_events as client
-from sessions.realtime.client_fields import G711_RATE_HZ, ItemReference, ResponseFields
+from sessions.realtime.client_fields import ItemReference, ResponseFields
 from sessions.realtime.items_wire import check_is_picture, item_from_client
 from sessions.realtime.outbound import Outbound
-from sessions.realtime.session_wire import changes_from_client, modality_from_client, tools_from_client
+from sessions.realtime.session_wire import (
+    changes_from_client,
+    check_tool_choice,
+    choice_from_client,
+    modality_from_client,
+    tools_from_client,
+)
+from sessions.session_fields import G711_RATE_HZ
 from workers.errors import BadInputError
 
 
@@ -96,7 +103,10 @@ class Inbound:
         self._conversation.create_reply(options, event.event_id)
 
     def _reply_options(self, wanted: ResponseFields) -> ReplyOptions:
-        tools = () if wanted.tool_choice == "none" else tools_from_client(wanted.tools)
+        config = self._conversation.config
+        tools, choice = tools_from_client(wanted.tools), choice_from_client(wanted.tool_choice)
+        offered = config.tools if tools is None else tools
+        check_tool_choice(choice or config.tool_choice, offered, "response.tool_choice")
         return ReplyOptions(
             instructions=wanted.instructions,
             output_modality=modality_from_client(wanted.output_modalities),
@@ -105,7 +115,7 @@ class Inbound:
             metadata=wanted.metadata,
             is_out_of_band=wanted.conversation == "none",
             input_items=self._reply_input(wanted),
-            extra={} if wanted.tool_choice is None else {"tool_choice": wanted.tool_choice},
+            tool_choice=choice,
         )
 
     def _reply_input(self, wanted: ResponseFields) -> tuple[Item, ...] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessions.live.config import TurnSettings
+from sessions.live.config import ToolChoice, TurnSettings
 from sessions.live.items import Content, FunctionOutputItem, MessageItem
 from sessions.live.transport import ConfigChanges, ReplyOptions
 from sessions.realtime.client_events import parse_text
@@ -319,7 +319,7 @@ def test_a_reply_may_differ_in_everything_it_names() -> None:
     assert options.instructions == "Whisper."
     assert (options.output_modality, options.max_output_tokens) == ("text", 99)
     assert (options.metadata, options.is_out_of_band) == ({"client_event_id": "x"}, True)
-    assert options.tools == ()
+    assert (options.tools, options.tool_choice) == (None, ToolChoice("none"))
     assert options.input_items == (MessageItem("q", "user", (Content("input_text", "q"),)),)
 
 

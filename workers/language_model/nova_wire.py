@@ -65,6 +65,8 @@ def converse_arguments(request: ModelRequest) -> dict[str, Any]:
         arguments["additionalModelRequestFields"] = {"inferenceConfig": {"topK": options.top_k}}
     if request.tools:
         arguments["toolConfig"] = {"tools": [_tool(tool) for tool in request.tools]}
+        if options.must_use_tool:
+            arguments["toolConfig"]["toolChoice"] = {"any": {}}
     return arguments
 
 
