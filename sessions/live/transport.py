@@ -103,7 +103,7 @@ class Conversation(Protocol):
 
     def clear_input(self) -> None: ...
 
-    def see(self, image: bytes, source: FrameSource, captured_at_ms: int) -> None:
+    def see(self, image: bytes, source: FrameSource, captured_at_ms: int, event_id: str | None = None) -> None:
         """A live frame, undecoded. Drops by time silently; the worker's refusal comes as FaultHappened."""
         ...
 
@@ -111,7 +111,13 @@ class Conversation(Protocol):
         """Answered by ConfigChanged."""
         ...
 
-    def add_item(self, item: Item, previous_item_id: str | None, image_bytes: tuple[bytes, ...] = ()) -> None:
+    def add_item(
+        self,
+        item: Item,
+        previous_item_id: str | None,
+        image_bytes: tuple[bytes, ...] = (),
+        event_id: str | None = None,
+    ) -> None:
         """Answered by ItemAdded and ItemFinished. `image_bytes` belong to the item's input_image contents, in order.
 
         `previous_item_id`: None appends, "root" goes first. Raises BadInputError for an unknown one.

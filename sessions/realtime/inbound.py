@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sessions.live.items import Item
+from sessions.live.items import FunctionCallItem, FunctionOutputItem, Item
 from sessions.live.transport import Conversation, ReplyOptions
 from sessions.realtime import client_events as client
 from sessions.realtime.client_fields import ItemReference, ResponseFields
@@ -72,7 +72,7 @@ class Inbound:
         captured_at_ms = event.captured_at_ms
         if captured_at_ms is None:
             captured_at_ms = int(time.time() * 1_000)
-        self._conversation.see(event.image, event.source, captured_at_ms)
+        self._conversation.see(event.image, event.source, captured_at_ms, event.event_id)
 
     def _clear_output(self, event: client.OutputAudioBufferClear) -> None:
         """Nothing to clear is no error: the reply may just have ended."""
@@ -87,7 +87,7 @@ class Inbound:
         item, pictures = item_from_client(event.item, "item")
         if self._conversation.find_item(item.item_id) is not None:
             raise BadInputError("an item with this id exists", field="item.id", code="item_create_duplicate_item_id")
-        self._conversation.add_item(item, event.previous_item_id, pictures)
+        self._conversation.add_item(item, event.previous_item_id, pictures, event.event_id)
 
     def _retrieve_item(self, event: client.ConversationItemRetrieve) -> None:
         item = self._conversation.find_item(event.item_id)
@@ -134,6 +134,9 @@ class Inbound:
                     field=f"{place}.content",
                     code="unsupported_content",
                 )
+            if isinstance(item, FunctionOutputItem) and item.call_id not in _call_ids(items):
+                text = f"no function call in this input has the id {item.call_id!r}"
+                raise BadInputError(text, field=f"{place}.call_id", code="invalid_tool_call_id")
             items.append(item)
         return tuple(items)
 
@@ -142,3 +145,7 @@ class Inbound:
         if item is None:
             raise BadInputError("there is no such item", field=place, code="invalid_value")
         return item
+
+
+def _call_ids(items: list[Item]) -> set[str]:
+    return {item.call_id for item in items if isinstance(item, FunctionCallItem)}

@@ -235,7 +235,7 @@ async def test_nova_binary_takes_sound_and_pictures_as_raw_bytes(conversation: S
         await socket.send_to(bytes_data=binary.pack(frame, b"\xff\xd8\xff\xe0"))
         assert await is_still_open(socket, conversation)
 
-    assert conversation.calls == [("hear", b"\x05\x06"), ("see", b"\xff\xd8\xff\xe0", "camera", 9)]
+    assert conversation.calls == [("hear", b"\x05\x06"), ("see", b"\xff\xd8\xff\xe0", "camera", 9, None)]
 
 
 async def test_half_a_sample_in_a_binary_message_names_its_event(conversation: ScriptedConversation) -> None:
