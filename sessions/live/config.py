@@ -75,6 +75,8 @@ class SessionConfig:
     tool_choice: ToolChoice = ToolChoice()
     max_history_messages: int = 40
     is_memory_enabled: bool = True
+    not_heard: str = "I didn't hear anything. Please say it again."
+    """What is said in answer to a turn without words that the client wants answered."""
     announced_model: str = ""
     """The model and voice names the client asked for are echoed; unknown ones are mapped to the graph's own."""
     announced_voice: str = ""

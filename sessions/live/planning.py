@@ -55,10 +55,17 @@ def make_plan(
         user_frames=frames,
         tools=tools,
         metadata=options.metadata,
+        fixed_text=config.not_heard if _is_about_nothing(history, options, turn_id) else None,
         is_out_of_band=options.is_out_of_band,
         can_be_interrupted=config.turns.interrupts_reply,
         is_prepared=prepared_id is not None,
     )
+
+
+def _is_about_nothing(history: History, options: ReplyOptions, turn_id: str | None) -> bool:
+    """Push to talk without words: the model would answer the question before once more."""
+    has_own_words = options.instructions is not None or options.input_items is not None
+    return turn_id is None and not has_own_words and not options.is_out_of_band and history.is_nothing_to_answer
 
 
 def _history_for(

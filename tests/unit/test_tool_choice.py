@@ -35,7 +35,7 @@ NAMED = {"type": "function", "name": "open_door"}
 def plan(choice: ToolChoice | None = None, *, session: ToolChoice | None = None) -> ReplyPlan:
     config = session_config(tools=BOTH, tool_choice=session or ToolChoice())
     identity = SessionIdentity("room", 1, "e1", "sess")
-    return make_plan(identity, config, History(), ReplyOptions(tool_choice=choice), None, ())
+    return make_plan(identity, config, History(), ReplyOptions(tool_choice=choice), None, None, ())
 
 
 def offered(made: ReplyPlan) -> tuple[list[str], bool]:
