@@ -269,3 +269,16 @@ async def test_a_standard_client_may_ask_for_nova_events_later(conversation: Scr
         state = await received(socket, "nova.state")
 
     assert (state["listening"], state["thinking"], state["speaking"]) == (True, False, False)
+
+
+async def test_a_fact_that_cannot_be_told_is_logged_and_the_next_one_is_told(
+    conversation: ScriptedConversation,
+) -> None:
+    untellable = facts.TurnMeasured("resp_1", {"delay": object()})  # type: ignore[dict-item]
+
+    with capture_logs() as logs:
+        async with connected(subprotocols=["nova.json"]) as socket:
+            conversation.tell(untellable, facts.InputCleared())
+            await received(socket, "input_audio_buffer.cleared")
+
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["fact_not_told"]
