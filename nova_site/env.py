@@ -162,7 +162,7 @@ class Environment(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=1, le=65_535, description="port to listen on")
     web_processes: int = Field(
-        default=1, ge=1, le=64, description="reserved for the container image; every `manage.py serve` is one process"
+        default=1, ge=1, le=64, description="web processes that share the port, one core each (needs an IPv4 `HOST`)"
     )
     sessions_max: int = Field(default=100, ge=1, description="running sessions of the whole site")
     nova_calls_per_minute: int = Field(
@@ -359,4 +359,5 @@ def build_web_settings(env: Environment) -> WebSettings:
         agora_allow_no_certificate=env.nova_agora_allow_no_certificate,
         host=env.host,
         port=env.port,
+        web_processes=env.web_processes,
     )

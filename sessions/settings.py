@@ -39,3 +39,4 @@ class WebSettings:
     agora_allow_no_certificate: bool
     host: str
     port: int
+    web_processes: int

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import redis
@@ -15,6 +15,7 @@ from workers.language_model.contract import (
     LanguageModel,
     ModelFinished,
     ModelMessage,
+    ModelOptions,
     ModelPart,
     ModelRequest,
     ModelUsage,
@@ -130,9 +131,11 @@ class ReplyWriter:
 
     def _write_rounds(self, messages: list[ModelMessage]) -> None:
         """The last round, and the one after a call that could not be run, offers no tools: the model must answer."""
+        options = self._request.options
         for rounds_left in range(self._request.max_tool_rounds, -1, -1):
             offered = self._request.tools if rounds_left and not self._tools.had_fault else ()
-            stop_reason = self._one_round(tuple(messages), offered)
+            stop_reason = self._one_round(tuple(messages), offered, options)
+            options = replace(options, must_use_tool=False)
             uses = self._progress.round_tools
             if not uses:
                 self._finish(stop_reason)
@@ -170,8 +173,8 @@ class ReplyWriter:
             time.sleep(FRAME_POLL_SECONDS)
         return {}
 
-    def _one_round(self, messages: tuple[ModelMessage, ...], tools: tuple[ToolSpec, ...]) -> str:
-        request = ModelRequest(self._request.system, messages, self._request.options, tools)
+    def _one_round(self, messages: tuple[ModelMessage, ...], tools: tuple[ToolSpec, ...], options: ModelOptions) -> str:
+        request = ModelRequest(self._request.system, messages, options, tools)
         progress = self._progress
         progress.begin_round(request)
         stop_reason = "end_turn"

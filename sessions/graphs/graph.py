@@ -137,6 +137,7 @@ class _Graph(BaseModel):
             graph_name=self.name,
             instructions=nodes.llm.prompt or languages.default_prompt(voice.language),
             greeting=_greeting(nodes.llm, voice.language),
+            not_heard=languages.not_heard(voice.language),
             model=_model_options(nodes, voice, settings),
             voice=voice,
             listening_language=heard,

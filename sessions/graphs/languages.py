@@ -44,6 +44,20 @@ _GREETINGS = {
     "ja": "こんにちは、Novaです。接続できました。ご用件をどうぞ。",
     "ko": "안녕하세요, 노바입니다. 연결되었습니다. 무엇을 도와드릴까요?",
 }
+_NOT_HEARD = {
+    "en": "I didn't hear anything. Please say it again.",
+    "zh": "我没有听到内容，请再说一遍。",
+    "ja": "聞き取れませんでした。もう一度お願いします。",
+    "ko": "듣지 못했습니다. 다시 말씀해 주세요.",
+    "de": "Ich habe nichts gehört. Bitte sagen Sie es noch einmal.",
+    "fr": "Je n'ai rien entendu. Pouvez-vous répéter ?",
+    "es": "No he oído nada. Por favor, repítalo.",
+    "it": "Non ho sentito nulla. Può ripetere?",
+    "pt": "Não ouvi nada. Pode repetir, por favor?",
+    "hi": "मुझे कुछ सुनाई नहीं दिया। कृपया फिर से कहिए।",
+    "nl": "Ik heb niets gehoord. Kunt u het nog eens zeggen?",
+    "pl": "Nic nie usłyszałam. Proszę powtórzyć.",
+}
 _PROMPTS = {
     "en": (
         "You are Nova, a real-time voice assistant. The user speaks with you and may show you a camera or a "
@@ -77,6 +91,10 @@ def primary_tag(language: str) -> str:
 
 def default_greeting(language: str) -> str:
     return _GREETINGS.get(primary_tag(language), _GREETINGS["en"])
+
+
+def not_heard(language: str) -> str:
+    return _NOT_HEARD.get(primary_tag(language), _NOT_HEARD["en"])
 
 
 def default_prompt(language: str) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from sessions.configured import web_settings
 from sessions.graphs.library import DEFAULT_GRAPH, load_graph
 from sessions.http.actions import random_channel_name
@@ -10,16 +12,19 @@ from sessions.http.envelope import PARAMS_INVALID
 from sessions.http.schemas import ClientSecret, ClientSecretBody
 from sessions.rtc_tokens.session_wishes import keep_wishes
 from sessions.rtc_tokens.socket_ticket import TICKET_LIFE_SECONDS, issue_ticket
+from sessions.session_fields import SessionFields, dotted_name
 from workers.errors import BadInputError
 
 KNOWN_TYPE = "realtime"
+KNOWN_NAMES = frozenset(SessionFields.model_fields) | {"include", "prompt", "reasoning", "tracing", "truncation"}
+"""Beside what we read, what OpenAI's clients may send and a session.update passes over."""
+TEXT_LIMIT = 400
 
 
 def make_client_secret(caller: Caller, body: ClientSecretBody) -> ClientSecret:
     """The session's wishes are kept for the socket, where they are applied like a session.update."""
     count_call(caller, "generate")
-    if body.session.get("type", KNOWN_TYPE) != KNOWN_TYPE:
-        raise BadInputError("session.type: only realtime is known", field="session.type", code=PARAMS_INVALID)
+    check_session(body.session)
     life_seconds = min(body.expires_after.seconds, TICKET_LIFE_SECONDS)
     wishes_id = keep_wishes(body.session, life_seconds) if body.session else ""
     channel_name = random_channel_name()
@@ -27,6 +32,22 @@ def make_client_secret(caller: Caller, body: ClientSecretBody) -> ClientSecret:
         channel_name, caller.owner, life_seconds=life_seconds, starts_itself=True, wishes_id=wishes_id
     )
     return ClientSecret(value=secret, expires_at=expires_at, session=_session(channel_name, body.session))
+
+
+def check_session(wishes: dict[str, Any]) -> None:
+    """What a session.update would refuse is refused here, where its sender still sees it. Raises BadInputError."""
+    unknown = next((name for name in wishes if name not in KNOWN_NAMES), None)
+    if unknown is not None:
+        raise _refusal(f"session.{unknown}", "unknown field")
+    try:
+        SessionFields.model_validate(wishes)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise _refusal(dotted_name(("session", *first["loc"])), first["msg"]) from None
+
+
+def _refusal(field: str, text: str) -> BadInputError:
+    return BadInputError(f"{field}: {text}"[:TEXT_LIMIT], field=field, code=PARAMS_INVALID)
 
 
 def _session(channel_name: str, wishes: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The answer's envelope {code, msg, data}: the codes, their HTTP statuses, and how each error becomes one."""
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.db import Error as DjangoDatabaseError
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -33,6 +34,8 @@ STATUS_OF_CODE = {
     "10100": 400,
     "10401": 401,
     "10403": 403,
+    "10404": 404,
+    "10405": 405,
     "10413": 413,
     "10415": 415,
     "10429": 429,
@@ -41,6 +44,7 @@ STATUS_OF_CODE = {
 }
 RETRY_AFTER_SECONDS = {"10001": 5, UNAVAILABLE: 1}
 OPENAI_PATHS = "/v1/realtime/"
+_SHOWN_PATH_CHARACTERS = 100
 
 
 class UnauthorisedError(NovaError):
@@ -49,6 +53,14 @@ class UnauthorisedError(NovaError):
 
 class ForbiddenError(NovaError):
     code = "10403"
+
+
+class UnknownPathError(NovaError):
+    code = "10404"
+
+
+class MethodError(NovaError):
+    code = "10405"
 
 
 class TooLargeError(NovaError):
@@ -101,6 +113,31 @@ def error_response(request: HttpRequest, error: NovaError) -> JsonResponse:
         response["WWW-Authenticate"] = "Bearer"
     log.info("request refused", path=request.path, status=status, code=code, field=field)
     return response
+
+
+def enveloped(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """What Django or ninja answered by itself, as every other answer of the API is; the headers stay."""
+    error = _ERROR_OF_STATUS.get(response.status_code, _unknown_fault)(request)
+    answer = error_response(request, error)
+    answer.status_code = response.status_code
+    for name, value in response.headers.items():
+        if name not in ("Content-Type", "Content-Length"):
+            answer.headers[name] = value
+    return answer
+
+
+def _unknown_fault(request: HttpRequest) -> NovaError:
+    return NovaError("internal error")
+
+
+_ERROR_OF_STATUS: dict[int, Callable[[HttpRequest], NovaError]] = {
+    400: lambda _: BadInputError("the request or its Host is not one of this site", code=PARAMS_INVALID),
+    401: lambda _: UnauthorisedError("sign in, or send Authorization: Bearer <API key>"),
+    403: lambda _: ForbiddenError("this is not allowed"),
+    404: lambda request: UnknownPathError(f"there is nothing at {request.path[:_SHOWN_PATH_CHARACTERS]}"),
+    405: lambda request: MethodError(f"{request.method} is not a method of this path"),
+    413: lambda _: TooLargeError("the body is too large"),
+}
 
 
 def input_error(errors: list[dict[str, Any]]) -> BadInputError:

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
 from sessions.access import listed_origins, origin_secret_matches
+from sessions.http.envelope import ForbiddenError, enveloped, error_response
 from sessions.http.health import livez, readyz
 from sessions.http.socket_url import socket_url
 
@@ -52,7 +53,7 @@ def _health_view(request: HttpRequest) -> AsyncView | None:
 
 def _early_answer(request: HttpRequest) -> HttpResponse | None:
     if not origin_secret_matches(request.headers.get("X-Origin-Secret")):
-        return JsonResponse({"code": "10403", "msg": "not by the front door", "data": None}, status=403)
+        return error_response(request, ForbiddenError("not by the front door"))
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers and _is_cors(request):
         return HttpResponse(status=204)
     return None
@@ -65,6 +66,8 @@ def _is_cors(request: HttpRequest) -> bool:
 
 def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     if request.path.startswith(API_PATHS):
+        if response.status_code >= 400 and not _is_json(response):
+            response = enveloped(request, response)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers["Vary"] = ", ".join(filter(None, (response.headers.get("Vary"), "Origin")))
         if _is_cors(request):
@@ -73,6 +76,10 @@ def _finished(request: HttpRequest, response: HttpResponse) -> HttpResponse:
         response.headers.setdefault("Content-Security-Policy", _policy(request, response))
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
     return response
+
+
+def _is_json(response: HttpResponse) -> bool:
+    return response.headers.get("Content-Type", "").startswith("application/json")
 
 
 def _allow_origin(request: HttpRequest, response: HttpResponse) -> None:

@@ -32,7 +32,8 @@ def apply_changes(config: SessionConfig, changes: ConfigChanges) -> SessionConfi
         voice=voice,
         model=model,
         turns=changes.turns or config.turns,
-        tools=_tools(config.tools, changes.tools),
+        tools=joined_tools(config.tools, changes.tools),
+        tool_choice=changes.tool_choice or config.tool_choice,
         listening_language=language,
         announced_voice=changes.voice or config.announced_voice,
         announced_model=changes.model or config.announced_model,
@@ -43,7 +44,7 @@ def _or(wanted: str | None, known: str) -> str:
     return known if wanted is None else wanted
 
 
-def _tools(known: tuple[ToolSpec, ...], wanted: tuple[ToolSpec, ...] | None) -> tuple[ToolSpec, ...]:
+def joined_tools(known: tuple[ToolSpec, ...], wanted: tuple[ToolSpec, ...] | None) -> tuple[ToolSpec, ...]:
     """A client replaces its own tools; those that workers run belong to the graph and stay."""
     if wanted is None:
         return known

@@ -52,6 +52,24 @@ class VisionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """May the model call a tool (auto), not (none), must it call one (required), or this one (function, by `name`)?"""
+
+    mode: Literal["auto", "none", "required", "function"] = "auto"
+    name: str = ""
+
+    @property
+    def is_must(self) -> bool:
+        return self.mode in ("required", "function")
+
+    def offered(self, tools: tuple[ToolSpec, ...]) -> tuple[ToolSpec, ...]:
+        """Those of `tools` that the model is told of: Nova can be made to call one of several, not one by name."""
+        if self.mode == "none":
+            return ()
+        return tuple(tool for tool in tools if self.mode != "function" or tool.name == self.name)
+
+
+@dataclass(frozen=True, slots=True)
 class SessionConfig:
     graph_name: str
     instructions: str
@@ -67,8 +85,11 @@ class SessionConfig:
     turns: TurnSettings = field(default_factory=TurnSettings)
     vision: VisionSettings = field(default_factory=VisionSettings)
     tools: tuple[ToolSpec, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
     max_history_messages: int = 40
     is_memory_enabled: bool = True
+    not_heard: str = "I didn't hear anything. Please say it again."
+    """What is said in answer to a turn without words that the client wants answered."""
     announced_model: str = ""
     """The model and voice names the client asked for are echoed; unknown ones are mapped to the graph's own."""
     announced_voice: str = ""

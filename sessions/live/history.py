@@ -38,6 +38,10 @@ class History:
         """Append, or insert after `after` ("root": first). Returns the id before it. Raises BadInputError."""
         if item.item_id in self._items:
             raise BadInputError(f"an item {item.item_id!r} exists already", field="item.id")
+        if isinstance(item, FunctionOutputItem) and not self._has_call(item.call_id):
+            raise BadInputError(
+                f"no function call has the id {item.call_id!r}", field="item.call_id", code="invalid_tool_call_id"
+            )
         if after is None or after == self.last_item_id:
             previous = self.last_item_id
             self._items[item.item_id] = item
@@ -46,6 +50,9 @@ class History:
         while len(self._items) > MAX_ITEMS:
             del self._items[next(iter(self._items))]
         return previous
+
+    def _has_call(self, call_id: str) -> bool:
+        return any(isinstance(item, FunctionCallItem) and item.call_id == call_id for item in self._items.values())
 
     def _insert(self, item: Item, after: str) -> str | None:
         if after != "root" and after not in self._items:
@@ -87,6 +94,17 @@ class History:
             if text
         )
 
+    @property
+    def is_nothing_to_answer(self) -> bool:
+        """The user's newest turns brought no words, and what came before them was not the user's or was answered."""
+        newest_first = reversed(self._items.values())
+        count_without_words = 0
+        for item in newest_first:
+            if not _is_users(item) or _message(item) is not None:
+                return count_without_words > 0 and not _is_users(item)
+            count_without_words += 1
+        return count_without_words > 0
+
     def for_model(self, max_messages: int, without: Iterable[str] = ()) -> tuple[StoredMessage, ...]:
         """The last `max_messages` with content, oldest first; roles may still repeat: the provider's side joins them."""
         left_out = set(without)
@@ -96,6 +114,10 @@ class History:
 
 def items_for_model(items: Iterable[Item]) -> tuple[StoredMessage, ...]:
     return tuple(message for message in map(_message, items) if message is not None)
+
+
+def _is_users(item: Item) -> bool:
+    return isinstance(item, FunctionOutputItem) or (isinstance(item, MessageItem) and item.role == "user")
 
 
 def _text_of(item: MessageItem) -> str:

@@ -34,6 +34,8 @@ def make_plan(
 ) -> ReplyPlan:
     """`words` are those of the turn to answer; without them the history's last words are answered.
     `prepared_id`: the reply whose task was published already and waits."""
+    choice = options.tool_choice or config.tool_choice
+    tools = choice.offered(config.tools if options.tools is None else options.tools)
     return ReplyPlan(
         session_id=identity.session_id,
         generation=identity.generation,
@@ -41,15 +43,20 @@ def make_plan(
         item_id=new_id("item"),
         system=_joined(options.instructions or config.instructions, history.instructions()),
         history=_history_for(config, history, options, turn_id),
-        options=replace(config.model, max_tokens=options.max_output_tokens or config.model.max_tokens),
+        options=replace(
+            config.model,
+            max_tokens=options.max_output_tokens or config.model.max_tokens,
+            must_use_tool=choice.is_must and bool(tools),
+        ),
         voice=config.voice,
         output_rate_hz=config.output_rate_hz,
         is_audio=(options.output_modality or config.output_modality) == "audio",
         words=words,
         transcript_id=words.transcript_id if words is not None else None,
         user_frames=frames,
-        tools=config.tools if options.tools is None else options.tools,
+        tools=tools,
         metadata=options.metadata,
+        fixed_text=config.not_heard if _is_about_nothing(history, options, turn_id) else None,
         is_out_of_band=options.is_out_of_band,
         can_be_interrupted=config.turns.interrupts_reply,
         is_prepared=prepared_id is not None,
@@ -58,6 +65,12 @@ def make_plan(
 
 def audio_shape(config: SessionConfig) -> AudioShape:
     return AudioShape(config.input_rate_hz, config.input_format, config.listening_language)
+
+
+def _is_about_nothing(history: History, options: ReplyOptions, turn_id: str | None) -> bool:
+    """Push to talk without words: the model would answer the question before once more."""
+    has_own_words = options.instructions is not None or options.input_items is not None
+    return turn_id is None and not has_own_words and not options.is_out_of_band and history.is_nothing_to_answer
 
 
 def _history_for(

@@ -66,7 +66,7 @@ class Reply:
         self._host = host
         self._work = ReplyWork(plan, desk, host.now_ms, self._publish_failed)
         self._written: ReplyWritten | None = None
-        self._tools = ToolCalls(plan.reply_id, host)
+        self._tools = ToolCalls(plan.reply_id, host, is_out_of_band=plan.is_out_of_band)
         self._failure: NovaError | None = None
         self._told_of_delay_ms = 0.0
 

@@ -15,10 +15,11 @@ class ToolHost(Protocol):
 
 
 class ToolCalls:
-    """Made by each reply. `client_items` are the calls that the client has to answer."""
+    """Made by each reply. `client_items` are the calls that the client has to answer; out of band none joins the history."""
 
-    def __init__(self, reply_id: str, host: ToolHost) -> None:
+    def __init__(self, reply_id: str, host: ToolHost, *, is_out_of_band: bool = False) -> None:
         self._reply_id = reply_id
+        self._is_out_of_band = is_out_of_band
         self._host = host
         self._running: dict[str, FunctionCallItem] = {}
         self.client_items: list[Item] = []
@@ -32,7 +33,7 @@ class ToolCalls:
             self._hand_to_client(_call(entry))
 
     def _hand_to_client(self, call: FunctionCallItem) -> None:
-        previous = self._host.keep_item(call)
+        previous = self._keep(call)
         index = len(self.client_items) + 1
         self.client_items.append(call)
         self._host.deliver(facts.ReplyItemStarted(self._reply_id, index, call, previous, is_audio=False))
@@ -42,8 +43,11 @@ class ToolCalls:
         """A finished call goes into the history at once, with its result: it must never run again."""
         call = self._running.pop(entry.tool_use_id, None)
         if call is not None:
-            self._host.keep_item(call)
-            self._host.keep_item(FunctionOutputItem(f"{call.item_id}_output", call.call_id, entry.content))
+            self._keep(call)
+            self._keep(FunctionOutputItem(f"{call.item_id}_output", call.call_id, entry.content))
+
+    def _keep(self, item: Item) -> str | None:
+        return None if self._is_out_of_band else self._host.keep_item(item)
 
 
 def _call(entry: ToolCalled) -> FunctionCallItem:

@@ -16,7 +16,7 @@ from sessions.live.history import History
 from sessions.live.ids import new_id
 from sessions.live.items import Item, MessageItem
 from sessions.live.listening import Listening
-from sessions.live.pictures import add_pictures
+from sessions.live.pictures import Pictures
 from sessions.live.planning import SessionIdentity, audio_shape
 from sessions.live.replying import KeepRecord, Replying
 from sessions.live.transport import ConfigChanges, EventClock, ReplyOptions, Transport
@@ -78,9 +78,8 @@ class LiveSession:
         self._decisions = DecisionWriter(parts.keep_record)
         self._turns = Turns(config.turns, self)
         self._replying = Replying(parts.desk, self.history, self, parts.keep_record)
-        self._watching = Watching(
-            parts.desk, self._address, lambda: new_id("frame"), lambda error: self._tell_fault(error)
-        )
+        self._watching = Watching(parts.desk, self._address, lambda: new_id("frame"), self._tell_fault)
+        self._pictures = Pictures(parts.desk, self._address, self._tell_fault)
         self._answering = Answering(parts.desk, self._replying, self.history, self._watching, self)
         self._state = facts.StateChanged(False, False, False)
         self._committed_ms = 0
@@ -190,19 +189,25 @@ class LiveSession:
         self._turns.handle(turn_events.ClientCleared())
         self.deliver(facts.InputCleared())
 
-    def see(self, image: bytes, source: FrameSource, captured_at_ms: int) -> None:
+    def see(self, image: bytes, source: FrameSource, captured_at_ms: int, event_id: str | None = None) -> None:
         self._require_start()
         if not self._config.vision.enabled:
             raise BadInputError("this graph takes no pictures", code="vision_disabled")
-        self._watching.see(image, source, captured_at_ms, self._config.vision, self.now_ms())
+        self._watching.see(image, source, captured_at_ms, self._config.vision, self.now_ms(), event_id)
 
     # --- Conversation: items and replies ------------------------------------------------------------------------------
 
-    def add_item(self, item: Item, previous_item_id: str | None, image_bytes: tuple[bytes, ...] = ()) -> None:
+    def add_item(
+        self,
+        item: Item,
+        previous_item_id: str | None,
+        image_bytes: tuple[bytes, ...] = (),
+        event_id: str | None = None,
+    ) -> None:
         self._require_start()
         item = item if item.item_id else replace(item, item_id=new_id("item"))
         if isinstance(item, MessageItem) and image_bytes:
-            item = add_pictures(item, image_bytes, self._parts.desk, self._address, self._tell_fault)
+            item = self._pictures.add(item, image_bytes, event_id)
         previous = self.history.add(item, previous_item_id)
         self.deliver(facts.ItemAdded(item, previous))
         self.deliver(facts.ItemFinished(item, previous))
@@ -346,8 +351,7 @@ class LiveSession:
         if isinstance(entry, FrameKept | FrameSkipped | WorkFailed) and self._watching.owns(entry.reply_id):
             self._watching.take(entry, self.now_ms())
         elif isinstance(entry, WorkFailed) and entry.stage == "frame":
-            text = f"conversation.item.create: {entry.text}"
-            self._tell_fault(NovaError(text, code=entry.code, retriable=entry.retriable))
+            self._pictures.failed(entry)
         else:
             self._replying.take(entry)
 
@@ -366,8 +370,8 @@ class LiveSession:
         identity = self.identity
         return Address(identity.session_id, identity.generation, work_id, self._parts.desk.output_stream)
 
-    def _tell_fault(self, error: NovaError) -> None:
-        self.deliver(facts.FaultHappened(error.code, error.text, error.retriable))
+    def _tell_fault(self, error: NovaError, event_id: str | None = None) -> None:
+        self.deliver(facts.FaultHappened(error.code, error.text, error.retriable, event_id))
 
     def _stop_listening(self) -> None:
         """Another rate or language: the next audio opens a fresh stream."""

@@ -10,8 +10,7 @@ from typing import Final, Protocol
 import numpy as np
 import structlog
 
-from sessions.live.silero_model import Floats
-from workers.errors import NovaError
+from sessions.live.silero_model import Floats, VoiceModelFailedError
 
 logger = structlog.get_logger(__name__)
 
@@ -23,12 +22,10 @@ _BUSY_LOAD: Final = 40.0
 """Requests in the remembered time from which on waiting brings company: 200 a second, two in each 10 ms."""
 
 
-class VoiceModelFailedError(NovaError):
-    code = "voice_model_failed"
-
-
 class VoiceModel(Protocol):
-    def run(self, windows: Floats, states: Floats) -> tuple[list[float], Floats]: ...
+    def run(self, windows: Floats, states: Floats) -> tuple[list[float], Floats]:
+        """Raises VoiceModelFailedError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +75,20 @@ class SileroBatch:
         self._is_planned = bool(self._waiting)
         if self._is_planned:
             loop.call_soon(self._run, loop)
-        for request, judged in zip(requests, self._judge_all(requests), strict=True):
-            if judged is None:
-                request.answer.set_exception(VoiceModelFailedError("the voice model failed"))
-            else:
-                request.answer.set_result(judged)
+        self._answer(requests)
 
-    def _judge_all(self, requests: list[_Request]) -> list[Judged] | list[None]:
+    def _answer(self, requests: list[_Request]) -> None:
+        """Whatever happens no stream is left waiting: its ear would be deaf for ever."""
         try:
-            return judge_together(self._model, [(entry.windows, entry.state) for entry in requests])
-        except Exception:  # process border: onnxruntime is native code with an exception tree of its own
+            answers = judge_together(self._model, [(entry.windows, entry.state) for entry in requests])
+            for request, judged in zip(requests, answers, strict=True):
+                request.answer.set_result(judged)
+        except VoiceModelFailedError:
             logger.exception("voice_model_failed", streams=len(requests))
-            return [None] * len(requests)
+        finally:
+            for request in requests:
+                if not request.answer.done():
+                    request.answer.set_exception(VoiceModelFailedError("the voice model failed"))
 
     def _note_load(self, now_seconds: float) -> None:
         kept = math.exp((self._load_at - now_seconds) / _LOAD_MEMORY_SECONDS)

@@ -11,8 +11,9 @@ from workers.errors import NovaError
 
 try:
     import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as native
 except ImportError:
-    onnxruntime = None
+    onnxruntime = native = None
 
 Floats = npt.NDArray[np.float32]
 
@@ -30,13 +31,23 @@ class VoiceModelMissingError(NovaError):
     code = "voice_model_missing"
 
 
+class VoiceModelFailedError(NovaError):
+    code = "voice_model_failed"
+
+
+def _run_errors() -> tuple[type[Exception], ...]:
+    """What a run may raise: onnxruntime's own, which share no base, and those of its Python layer."""
+    names = ("Fail", "InvalidArgument", "RuntimeException", "EPFail", "EngineError", "NotImplemented")
+    return (*(getattr(native, name) for name in names), RuntimeError, ValueError, MemoryError)
+
+
 def new_state() -> Floats:
     """What a stream hands over with its first windows."""
     return np.zeros((2, STATE_SIZE), np.float32)
 
 
 class SileroModel:
-    """Raises VoiceModelMissingError when a package is not installed."""
+    """Raises VoiceModelMissingError when a package is not installed, VoiceModelFailedError for a run that failed."""
 
     def __init__(self) -> None:
         if onnxruntime is None:
@@ -47,11 +58,15 @@ class SileroModel:
         options.log_severity_level = _QUIET
         self._session = onnxruntime.InferenceSession(str(_model_file()), options, providers=["CPUExecutionProvider"])
         self._rate = np.array(RATE_HZ, np.int64)
+        self._errors = _run_errors()
 
     def run(self, windows: Floats, states: Floats) -> tuple[list[float], Floats]:
         """Windows (n, 576) of samples within 1, states (2, n, 128) -> the probability of voice in each, states after."""
         inputs = {"input": windows, "state": states, "sr": self._rate}
-        probabilities, after = self._session.run(None, inputs)
+        try:
+            probabilities, after = self._session.run(None, inputs)
+        except self._errors as error:
+            raise VoiceModelFailedError(f"the voice model failed: {type(error).__name__}") from error
         return probabilities[:, 0].tolist(), after
 
     def warm_up(self) -> None:

@@ -8,9 +8,17 @@ import numpy as np
 import structlog
 
 from sessions.live.resampling import StreamResampler
-from sessions.live.silero_batch import Judged, VoiceModelFailedError
+from sessions.live.silero_batch import Judged
 from sessions.live.silero_gate import EnergyGate, GateParameters
-from sessions.live.silero_model import CONTEXT_SAMPLES, INPUT_SAMPLES, RATE_HZ, WINDOW_SAMPLES, Floats, new_state
+from sessions.live.silero_model import (
+    CONTEXT_SAMPLES,
+    INPUT_SAMPLES,
+    RATE_HZ,
+    WINDOW_SAMPLES,
+    Floats,
+    VoiceModelFailedError,
+    new_state,
+)
 from sessions.live.voice_activity import EnergyVoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 
 logger = structlog.get_logger(__name__)

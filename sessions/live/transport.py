@@ -1,9 +1,9 @@
 """The two contracts between a live session and its client's transport (websocket first, others later)."""
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
-from sessions.live.config import SessionConfig, TurnSettings
+from sessions.live.config import SessionConfig, ToolChoice, TurnSettings
 from sessions.live.facts import Fact
 from sessions.live.items import Item
 from workers.language_model.contract import FrameSource, ToolSpec
@@ -24,6 +24,7 @@ class ConfigChanges:
     language: str | None = None
     turns: TurnSettings | None = None
     tools: tuple[ToolSpec, ...] | None = None
+    tool_choice: ToolChoice | None = None
     max_output_tokens: int | None = None
 
 
@@ -34,11 +35,11 @@ class ReplyOptions:
     instructions: str | None = None
     output_modality: Literal["audio", "text"] | None = None
     tools: tuple[ToolSpec, ...] | None = None
+    tool_choice: ToolChoice | None = None
     max_output_tokens: int | None = None
     metadata: dict[str, str] | None = None
     is_out_of_band: bool = False
     input_items: tuple[Item, ...] | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class Transport(Protocol):
@@ -102,7 +103,7 @@ class Conversation(Protocol):
 
     def clear_input(self) -> None: ...
 
-    def see(self, image: bytes, source: FrameSource, captured_at_ms: int) -> None:
+    def see(self, image: bytes, source: FrameSource, captured_at_ms: int, event_id: str | None = None) -> None:
         """A live frame, undecoded. Drops by time silently; the worker's refusal comes as FaultHappened."""
         ...
 
@@ -110,7 +111,13 @@ class Conversation(Protocol):
         """Answered by ConfigChanged."""
         ...
 
-    def add_item(self, item: Item, previous_item_id: str | None, image_bytes: tuple[bytes, ...] = ()) -> None:
+    def add_item(
+        self,
+        item: Item,
+        previous_item_id: str | None,
+        image_bytes: tuple[bytes, ...] = (),
+        event_id: str | None = None,
+    ) -> None:
         """Answered by ItemAdded and ItemFinished. `image_bytes` belong to the item's input_image contents, in order.
 
         `previous_item_id`: None appends, "root" goes first. Raises BadInputError for an unknown one.

@@ -13,6 +13,10 @@ _Floats = npt.NDArray[np.float32]
 WINDOW_MS: Final = 20
 _SILENCE_DBFS: Final = -100.0
 _LEAST_POWER: Final = np.float32(1e-14)
+_NOISE_LEARNT: Final = np.float32(0.05)
+_NOISE_TAKEN_AWAY: Final = np.float32(1.5)
+_LEAST_TIMES_NOISE: Final = 3.0
+_LEAST_LEFT: Final = np.float32(0.05)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,12 @@ class VoiceActivityParameters:
     """Levels are of the 300-3800 Hz band.
 
     A voice starts after `start_windows` windows of 20 ms that are `start_db` above the noise floor, louder
-    than `quietest_dbfs` and shaped like voice: not flat as noise is (`flattest`, 0 to 1) and not nearly all
-    below the band as hum is (`least_band_share`). Windows within `steady_db` of the one before do not count:
-    the tone of a machine never changes. A voice goes on while the level is `stop_db` above the floor and
-    within `range_db` of its own peak, and stops after `hangover_ms` without.
+    than `quietest_dbfs` and shaped like voice: not flat as noise is (`flattest`, 0 to 1, of the spectrum as it is,
+    `flattest_untilted` once its slope is taken away: fans, cars and wind are as flat as white noise, only
+    tilted), and not nearly all below the band as hum is (`least_band_share`). Windows within `steady_db` of the
+    one before do not count: the tone of a machine never changes. The shape is that of what stands out of the
+    noise heard so far. A voice goes on while the level is `stop_db` above the floor and within `range_db` of its
+    own peak, and stops after `hangover_ms` without.
     """
 
     start_db: float = 9.0
@@ -33,6 +39,7 @@ class VoiceActivityParameters:
     start_windows: int = 2
     hangover_ms: int = 200
     flattest: float = 0.25
+    flattest_untilted: float = 0.4
     least_band_share: float = 0.08
     steady_db: float = 0.4
     floor_memory_ms: int = 2_000
@@ -124,7 +131,10 @@ class EnergyVoiceActivity:
 
     def _judge_start(self, level_db: float, above_db: float, power: _Floats) -> VoiceStarted | None:
         wanted = self._parameters
-        is_loud = above_db >= wanted.start_db and level_db >= wanted.quietest_dbfs
+        is_above = above_db >= wanted.start_db
+        if not is_above and self._windows > wanted.floor_memory_ms // WINDOW_MS:
+            self._shape.learn_noise(power)
+        is_loud = is_above and level_db >= wanted.quietest_dbfs
         is_steady = abs(level_db - self._last_db) < wanted.steady_db
         self._last_db = level_db
         if not is_loud or not self._shape.is_voice_like(power, wanted):
@@ -188,6 +198,10 @@ class _WindowShape:
         last = int(np.searchsorted(bins_hz, min(3_800, rate_hz / 2 - 200)))
         self._band = slice(int(np.searchsorted(bins_hz, 300)), last)
         self._below = slice(int(np.searchsorted(bins_hz, 40)), self._band.start)
+        self._noise = np.zeros(self._band.stop - self._band.start, np.float32)
+        octaves = np.log2(bins_hz[self._band])
+        self._octaves = (octaves - octaves.mean()).astype(np.float32)
+        self._slope_of = self._octaves / np.float32(np.square(self._octaves).sum())
 
     def powers(self, samples: npt.NDArray[np.int16]) -> tuple[_Floats, list[float]]:
         """Power by window and frequency, and each window's energy in the band (1 is full scale, never 0)."""
@@ -197,11 +211,21 @@ class _WindowShape:
         power += _LEAST_POWER
         return power, np.add.reduce(power[:, self._band], axis=1).tolist()
 
+    def learn_noise(self, power: _Floats) -> None:
+        self._noise += _NOISE_LEARNT * (power[self._band] - self._noise)
+
     def is_voice_like(self, power: _Floats, wanted: VoiceActivityParameters) -> bool:
-        band = power[self._band]
+        heard = power[self._band]
+        if float(np.add.reduce(heard)) < _LEAST_TIMES_NOISE * float(np.add.reduce(self._noise)):
+            return False
+        band = np.maximum(heard - _NOISE_TAKEN_AWAY * self._noise, _LEAST_LEFT * heard)
         energy = float(np.add.reduce(band))
         share = energy / (energy + float(np.add.reduce(power[self._below])))
         if share < wanted.least_band_share:
             return False
-        mean_log = float(np.add.reduce(np.log(band))) / len(band)
-        return math.exp(mean_log) * len(band) / energy <= wanted.flattest
+        logs = np.log(band)
+        geometric_mean = math.exp(float(np.add.reduce(logs)) / len(band))
+        if geometric_mean * len(band) / energy > wanted.flattest:
+            return False
+        untilted = np.exp(logs - float(logs @ self._slope_of) * self._octaves)
+        return geometric_mean * len(band) / float(np.add.reduce(untilted)) <= wanted.flattest_untilted

@@ -17,12 +17,17 @@ EARLY_SHARE = 0.8
 """A frame that comes a little before its time is taken: client timers jitter."""
 
 
+OnFault = Callable[[NovaError, str | None], None]
+"""on_fault(error, event_id): the client's event that brought the picture, where it had an id."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     frame_id: str
     image: bytes
     source: FrameSource
     captured_at_ms: int
+    event_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Watching:
         desk: WorkDesk,
         address: Callable[[str], Address],
         new_id: Callable[[], str],
-        on_fault: Callable[[NovaError], None],
+        on_fault: OnFault,
     ) -> None:
         self._desk = desk
         self._address = address
@@ -58,15 +63,24 @@ class Watching:
         self._max_side_px = VisionSettings().max_side_px
 
     def see(
-        self, image: bytes, source: FrameSource, captured_at_ms: int, settings: VisionSettings, now_ms: float
+        self,
+        image: bytes,
+        source: FrameSource,
+        captured_at_ms: int,
+        settings: VisionSettings,
+        now_ms: float,
+        event_id: str | None = None,
     ) -> bool:
-        """Returns False for a frame that came too soon after the last one of its source."""
+        """Returns False for a frame that came too soon after the last one of its source.
+
+        `event_id` is the client's, for the fault that a worker may find in the frame.
+        """
         taken_at_ms = self._taken_at_ms.get(source)
         if taken_at_ms is not None and now_ms - taken_at_ms < settings.frame_interval_ms * EARLY_SHARE:
             return False
         self._taken_at_ms[source] = now_ms
         self._max_side_px = settings.max_side_px
-        self._waiting = _Waiting(self._new_id(), image, source, captured_at_ms)
+        self._waiting = _Waiting(self._new_id(), image, source, captured_at_ms, event_id)
         if self._in_flight is None or now_ms - self._asked_at_ms > IN_FLIGHT_LIMIT_MS:
             self._send_waiting(now_ms)
         return True
@@ -79,7 +93,8 @@ class Watching:
         done, self._in_flight = self._in_flight, None
         if isinstance(entry, WorkFailed):
             text = f"input_video_buffer.append: {entry.text}"
-            self._on_fault(NovaError(text, code=entry.code, retriable=entry.retriable))
+            error = NovaError(text, code=entry.code, retriable=entry.retriable)
+            self._on_fault(error, done.event_id if done is not None else None)
         elif done is not None:
             signature = entry.signature if isinstance(entry, FrameKept) else self._last_signature(done.source)
             self._kept.append(SeenFrame(done.frame_id, done.source, done.captured_at_ms, signature))
@@ -124,11 +139,11 @@ class Watching:
             self._max_side_px,
             keys.KEPT_FRAME_LIFE_SECONDS,
         )
-        self._desk.request_frame(request, waiting.image, self._publish_failed)
+        self._desk.request_frame(request, waiting.image, lambda error: self._publish_failed(error, waiting.event_id))
 
-    def _publish_failed(self, error: NovaError) -> None:
+    def _publish_failed(self, error: NovaError, event_id: str | None) -> None:
         self._in_flight = None
-        self._on_fault(error)
+        self._on_fault(error, event_id)
 
 
 def _spread(frames: list[SeenFrame], count: int) -> list[SeenFrame]:

@@ -111,6 +111,12 @@ class Supervisor:
                 self._say("", f"{child.program.name} ended with code {code}; it is started again")
                 self.start(child.program)
 
+    def keep_alive(self) -> None:
+        """Start again what dies, until KeyboardInterrupt or GivenUpError."""
+        while True:
+            self.revive()
+            time.sleep(LOOK_SECONDS)
+
     def stop(self) -> None:
         """End every process that was started; one that does not go in 10 s, or at a second Ctrl-C, is killed."""
         try:
@@ -168,3 +174,15 @@ def _signal_group(pid: int, number: int) -> None:
         os.killpg(pid, number)
     except ProcessLookupError:
         return
+
+
+def interrupt_on_signals() -> None:
+    """Ctrl-C counts even where a shell started us with it ignored; a lost terminal does not under nohup."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -10,12 +10,10 @@ from sessions.realtime.client_fields import (
     EventId,
     ItemFields,
     ItemId,
-    Milliseconds,
-    Part,
     Payload,
     ResponseFields,
-    SessionFields,
 )
+from sessions.session_fields import Milliseconds, Part, SessionFields, dotted_name
 from workers.errors import BadInputError
 
 
@@ -226,20 +224,6 @@ def _refusal(fields: dict[str, Any], error: ErrorDetails) -> ClientEventError:
 
 def _code(error_type: str) -> str:
     return _CODES.get(error_type) or ("invalid_type" if error_type.endswith("_type") else "invalid_value")
-
-
-def dotted_name(location: tuple[int | str, ...]) -> str:
-    """("session", "tools", 0, "name") as session.tools[0].name, without the names of union branches."""
-    name = ""
-    for part in location:
-        if isinstance(part, int):
-            name += f"[{part}]"
-        elif part.isidentifier() and part.islower() and part not in _BRANCHES:
-            name += f".{part}" if name else part
-    return name
-
-
-_BRANCHES = {"message", "function_call", "function_call_output", "item_reference", "str", "int", "float"}
 
 
 def _event_id(fields: dict[str, Any]) -> str | None:

@@ -170,7 +170,7 @@ class RealtimeConsumer(AsyncConsumer):
                 self._close(CloseCode.TOO_FAST, error.code, error.text)
             elif self._is_news(event, error.code, now_seconds):
                 self._refuse(error, event.event_id, event.type)
-        except Exception:  # process border: one event that fails must not end a conversation
+        except Exception:  # process border: what a client sent meets the session; WS-14 keeps it alive
             log.exception("event_failed", event_type=event.type)
             self._refuse(NovaError("this event failed here"), event.event_id, event.type)
 

@@ -4,13 +4,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sessions.live.items import Item
+from sessions.live.items import FunctionCallItem, FunctionOutputItem, Item
 from sessions.live.transport import Conversation, ReplyOptions
 from sessions.realtime import client_events as client
-from sessions.realtime.client_fields import G711_RATE_HZ, ItemReference, ResponseFields
+from sessions.realtime.client_fields import ItemReference, ResponseFields
 from sessions.realtime.items_wire import check_is_picture, item_from_client
 from sessions.realtime.outbound import Outbound
-from sessions.realtime.session_wire import changes_from_client, modality_from_client, tools_from_client
+from sessions.realtime.session_wire import (
+    changes_from_client,
+    check_tool_choice,
+    choice_from_client,
+    modality_from_client,
+    tools_from_client,
+)
+from sessions.session_fields import G711_RATE_HZ
 from workers.errors import BadInputError
 
 
@@ -65,7 +72,7 @@ class Inbound:
         captured_at_ms = event.captured_at_ms
         if captured_at_ms is None:
             captured_at_ms = int(time.time() * 1_000)
-        self._conversation.see(event.image, event.source, captured_at_ms)
+        self._conversation.see(event.image, event.source, captured_at_ms, event.event_id)
 
     def _clear_output(self, event: client.OutputAudioBufferClear) -> None:
         """Nothing to clear is no error: the reply may just have ended."""
@@ -80,7 +87,7 @@ class Inbound:
         item, pictures = item_from_client(event.item, "item")
         if self._conversation.find_item(item.item_id) is not None:
             raise BadInputError("an item with this id exists", field="item.id", code="item_create_duplicate_item_id")
-        self._conversation.add_item(item, event.previous_item_id, pictures)
+        self._conversation.add_item(item, event.previous_item_id, pictures, event.event_id)
 
     def _retrieve_item(self, event: client.ConversationItemRetrieve) -> None:
         item = self._conversation.find_item(event.item_id)
@@ -96,7 +103,10 @@ class Inbound:
         self._conversation.create_reply(options, event.event_id)
 
     def _reply_options(self, wanted: ResponseFields) -> ReplyOptions:
-        tools = () if wanted.tool_choice == "none" else tools_from_client(wanted.tools)
+        config = self._conversation.config
+        tools, choice = tools_from_client(wanted.tools), choice_from_client(wanted.tool_choice)
+        offered = config.tools if tools is None else tools
+        check_tool_choice(choice or config.tool_choice, offered, "response.tool_choice")
         return ReplyOptions(
             instructions=wanted.instructions,
             output_modality=modality_from_client(wanted.output_modalities),
@@ -105,7 +115,7 @@ class Inbound:
             metadata=wanted.metadata,
             is_out_of_band=wanted.conversation == "none",
             input_items=self._reply_input(wanted),
-            extra={} if wanted.tool_choice is None else {"tool_choice": wanted.tool_choice},
+            tool_choice=choice,
         )
 
     def _reply_input(self, wanted: ResponseFields) -> tuple[Item, ...] | None:
@@ -124,6 +134,9 @@ class Inbound:
                     field=f"{place}.content",
                     code="unsupported_content",
                 )
+            if isinstance(item, FunctionOutputItem) and item.call_id not in _call_ids(items):
+                text = f"no function call in this input has the id {item.call_id!r}"
+                raise BadInputError(text, field=f"{place}.call_id", code="invalid_tool_call_id")
             items.append(item)
         return tuple(items)
 
@@ -132,3 +145,7 @@ class Inbound:
         if item is None:
             raise BadInputError("there is no such item", field=place, code="invalid_value")
         return item
+
+
+def _call_ids(items: list[Item]) -> set[str]:
+    return {item.call_id for item in items if isinstance(item, FunctionCallItem)}

@@ -155,7 +155,7 @@ class ReplyTelling:
             "status": status,
             "status_details": None,
             "output": [],
-            "conversation_id": self._conversation_id,
+            "conversation_id": None if reply.is_out_of_band else self._conversation_id,
             "output_modalities": [config.output_modality],
             "max_output_tokens": config.model.max_tokens,
             "audio": {"output": {"format": output_format, "voice": voice_name(config)}},

@@ -4,14 +4,16 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from sessions.live.config import SessionConfig, TurnSettings
+from sessions.live.changes import joined_tools
+from sessions.live.config import SessionConfig, ToolChoice, TurnSettings
 from sessions.live.transport import ConfigChanges
-from sessions.realtime.client_fields import (
+from sessions.session_fields import (
     AudioFormatName,
     AudioInput,
     AudioOutput,
     FunctionTool,
     SessionFields,
+    ToolChoiceFields,
     TurnDetection,
 )
 from workers.errors import BadInputError
@@ -39,7 +41,7 @@ def session_to_wire(session_id: str, config: SessionConfig) -> Wire:
         "output_modalities": [config.output_modality],
         "audio": {"input": _input_to_wire(config), "output": _output_to_wire(config)},
         "tools": [_tool_to_wire(tool) for tool in config.tools if tool.runs_at == "client"],
-        "tool_choice": "auto",
+        "tool_choice": _choice_to_wire(config.tool_choice),
         "max_output_tokens": config.model.max_tokens,
         "tracing": None,
         "truncation": "auto",
@@ -104,6 +106,22 @@ def _tool_to_wire(tool: ToolSpec) -> Wire:
     return {"type": "function", **described}
 
 
+def _choice_to_wire(choice: ToolChoice) -> str | Wire:
+    return {"type": "function", "name": choice.name} if choice.mode == "function" else choice.mode
+
+
+def choice_from_client(wanted: ToolChoiceFields | None) -> ToolChoice | None:
+    return None if wanted is None else ToolChoice(wanted.type, wanted.name or "")
+
+
+def check_tool_choice(choice: ToolChoice, tools: tuple[ToolSpec, ...], place: str) -> None:
+    """Raises BadInputError for a choice that these tools cannot fulfil."""
+    if choice.mode == "function" and choice.name not in {tool.name for tool in tools}:
+        raise BadInputError(f"there is no function {choice.name!r}", field=f"{place}.name", code="invalid_value")
+    if choice.mode == "required" and not tools:
+        raise BadInputError("required needs at least one function", field=place, code="invalid_value")
+
+
 def tools_from_client(tools: list[FunctionTool] | None) -> tuple[ToolSpec, ...] | None:
     if tools is None:
         return None
@@ -126,8 +144,12 @@ def changes_from_client(session: SessionFields, config: SessionConfig) -> Config
         output_modality=modality_from_client(session.output_modalities),
         model=session.model,
         tools=tools_from_client(session.tools),
+        tool_choice=choice_from_client(session.tool_choice),
         max_output_tokens=session.max_output_tokens,
     )
+    if changes.tools is not None or changes.tool_choice is not None:
+        tools = joined_tools(config.tools, changes.tools)
+        check_tool_choice(changes.tool_choice or config.tool_choice, tools, "session.tool_choice")
     if session.audio is None:
         return changes
     changes = _with_input(changes, session.audio.input, config)

@@ -57,7 +57,7 @@ class SocketTransport:
     def _tell(self, outbound: Outbound, fact: Fact) -> None:
         try:
             outbound.tell(fact)
-        except Exception:  # process border: one event that cannot be told must not end a conversation
+        except Exception:  # process border: the session behind calls in mid-step, and `deliver` never raises
             log.exception("fact_not_told", fact=type(fact).__name__)
 
     def end(self, code: int, reason: str) -> None:

@@ -176,8 +176,9 @@ class Client:
             await self.append(sound[start : start + size])
             await asyncio.sleep(max(0.0, started_at + (number + 1) * CHUNK_MS / 1_000 - time.monotonic()))
 
-    async def show(self, image: bytes, source: str = "camera") -> None:
-        await self.send("input_video_buffer.append", image=base64.b64encode(image).decode(), source=source)
+    async def show(self, image: bytes, source: str = "camera", **fields: Any) -> None:
+        image_base64 = base64.b64encode(image).decode()
+        await self.send("input_video_buffer.append", image=image_base64, source=source, **fields)
 
     async def add_text(self, text: str) -> None:
         content: Any = [{"type": "input_text", "text": text}]

@@ -201,13 +201,13 @@ async def test_a_picture_only_a_worker_can_judge_is_refused_and_the_next_one_is_
 ) -> None:
     await tell_script(house, defaults=QUICK_VOICE)
     async with connect_socket(house) as client:
-        await client.show(picture)
+        await client.show(picture, event_id="shown")
         fault = (await client.wait_for("error")).event.error
         await asyncio.sleep(FRAME_GAP_SECONDS)
         await client.show(scene(200))
         assert (await client.ask("What do you see?")).status == "completed"
         call = (await see_calls(house, "bedrock"))[0]
-    assert (fault.code, fault.retriable) == (code, False)
+    assert (fault.code, fault.retriable, fault.event_id) == (code, False, "shown")
     assert len(call["facts"]["images"]) == 1
 
 
@@ -216,13 +216,14 @@ async def test_an_uploaded_bomb_is_refused_and_its_question_is_answered_without_
     image = {"type": "input_image", "image_url": "data:image/png;base64," + _base64(bomb())}
     async with connect_socket(house) as client:
         content = [{"type": "input_text", "text": "What is this?"}, image]
-        await client.send("conversation.item.create", item={"type": "message", "role": "user", "content": content})
+        item = {"type": "message", "role": "user", "content": content}
+        await client.send("conversation.item.create", item=item, event_id="uploaded")
         fault = (await client.wait_for("error")).event.error
         before = client.now
         await client.send("response.create")
         response = (await client.wait_for("response.done", after=before)).event.response
         call = (await see_calls(house, "bedrock"))[0]
-    assert fault.code == "image_too_large"
+    assert (fault.code, fault.event_id) == ("image_too_large", "uploaded")
     assert (response.status, call["facts"]["images"]) == ("completed", [])
 
 

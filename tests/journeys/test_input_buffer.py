@@ -61,6 +61,25 @@ async def test_a_commit_of_silence_is_answered_by_an_item_without_words(house: H
     assert client.fault_codes() == []
 
 
+async def test_a_response_to_a_commit_without_words_does_not_answer_the_question_before(house: House) -> None:
+    await tell_script(house, texts=[KEPT], defaults=QUICK_VOICE)
+    async with connect_socket(house) as client:
+        await _push_to_talk(client)
+        await client.append(speech(600))
+        await client.send("input_audio_buffer.commit")
+        await client.send("response.create")
+        await client.wait_for("response.done")
+        before = client.now
+        await client.append(silence(500))
+        await client.send("input_audio_buffer.commit")
+        await client.send("response.create")
+        done = await client.wait_for("response.done", after=before)
+        calls = await see_calls(house, "bedrock")
+    assert done.event.response.status == "completed"
+    assert client.said(before) == ["I didn't hear anything. Please say it again."]
+    assert len(calls) == 1
+
+
 async def test_two_commits_are_two_turns(house: House) -> None:
     await tell_script(house, texts=[FORGOTTEN, KEPT], defaults=QUICK_VOICE)
     async with connect_socket(house) as client:

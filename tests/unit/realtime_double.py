@@ -70,16 +70,22 @@ class ScriptedConversation:
     def clear_input(self) -> None:
         self._called("clear_input")
 
-    def see(self, image: bytes, source: str, captured_at_ms: int) -> None:
-        self._called("see", image, source, captured_at_ms)
+    def see(self, image: bytes, source: str, captured_at_ms: int, event_id: str | None = None) -> None:
+        self._called("see", image, source, captured_at_ms, event_id)
 
     def update(self, changes: ConfigChanges, event_id: str | None) -> None:
         self._called("update", changes, event_id)
         if self.transport is not None:
             self.tell(ConfigChanged(self.config, event_id))
 
-    def add_item(self, item: Item, previous_item_id: str | None, image_bytes: tuple[bytes, ...] = ()) -> None:
-        self._called("add_item", item, previous_item_id, image_bytes)
+    def add_item(
+        self,
+        item: Item,
+        previous_item_id: str | None,
+        image_bytes: tuple[bytes, ...] = (),
+        event_id: str | None = None,
+    ) -> None:
+        self._called("add_item", item, previous_item_id, image_bytes, event_id)
         self.items[item.item_id] = item
 
     def find_item(self, item_id: str) -> Item | None:

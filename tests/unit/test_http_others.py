@@ -108,6 +108,11 @@ def test_a_client_secret_has_openais_shape(site: Site) -> None:
     assert read_wishes(ticket.wishes_id) == wishes
 
 
+def test_what_openais_clients_send_beside_is_passed_over(site: Site) -> None:
+    wishes = {"tracing": "auto", "truncation": "auto", "include": None, "prompt": None, "tool_choice": "auto"}
+    assert site.post("/v1/realtime/client_secrets", {"session": wishes})[0] == 200
+
+
 def test_a_client_secret_may_live_shorter_but_not_longer_than_ten_minutes(site: Site) -> None:
     for wanted, given in ((60, 60), (7_200, 600)):
         expires_after = {"anchor": "created_at", "seconds": wanted}
@@ -122,6 +127,15 @@ def test_a_client_secret_may_live_shorter_but_not_longer_than_ten_minutes(site: 
         ({"expires_after": {"anchor": "never"}}, "expires_after.anchor"),
         ({"session": 7}, "session"),
         ({"session": {"type": "transcription"}}, "session.type"),
+        ({"session": {"voice": 5}}, "session.voice"),
+        ({"session": {"audio": {"output": {"voice": 5}}}}, "session.audio.output.voice"),
+        (
+            {"session": {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 7}}}}},
+            "session.audio.input.format.rate",
+        ),
+        ({"session": {"tools": [{"name": "a b"}]}}, "session.tools[0].name"),
+        ({"session": {"tool_choice": "sometimes"}}, "session.tool_choice.type"),
+        ({"session": {"instructions": 7}}, "session.instructions"),
     ],
 )
 def test_a_bad_client_secret_call_is_answered_in_openais_style(site: Site, body: Any, param: str) -> None:

@@ -191,6 +191,17 @@ def test_tool_calls_and_their_results_are_kept() -> None:
     assert result.parts == (ToolResultPart("call_1", "noon"),)
 
 
+@pytest.mark.parametrize("known", [(), (FunctionCallItem("f", "call_2", "current_time", "{}"),)])
+def test_a_result_of_no_known_call_is_refused_by_name(known: tuple[FunctionCallItem, ...]) -> None:
+    history = History()
+    for call in known:
+        history.add(call)
+    with pytest.raises(BadInputError) as caught:
+        history.add(FunctionOutputItem("o", "call_1", "noon"))
+    assert (caught.value.code, caught.value.field) == ("invalid_tool_call_id", "item.call_id")
+    assert "call_1" in caught.value.text
+
+
 def test_system_items_join_the_instructions() -> None:
     history = History()
     history.add(message("s", "system", "Speak like a pirate."))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sessions.live.config import TurnSettings
+from sessions.live.config import ToolChoice, TurnSettings
 from sessions.live.items import Content, FunctionOutputItem, MessageItem
 from sessions.live.transport import ConfigChanges, ReplyOptions
 from sessions.realtime.client_events import parse_text
@@ -112,7 +112,7 @@ def test_simple_events_become_one_call(event_type: str, fields: dict[str, Any], 
 def test_a_picture_is_shown_undecoded(picture: bytes) -> None:
     calls = Door().take("input_video_buffer.append", image=b64(picture), source="screen", captured_at_ms=77)
 
-    assert calls == [("see", picture, "screen", 77)]
+    assert calls == [("see", picture, "screen", 77, "e")]
 
 
 def test_a_picture_without_a_time_is_taken_as_of_now() -> None:
@@ -139,7 +139,7 @@ def test_typed_text_becomes_an_item_with_the_clients_id() -> None:
     calls = Door().take("conversation.item.create", item=item, previous_item_id="root")
 
     made = MessageItem("mine", "user", (Content("input_text", "hi"),))
-    assert calls == [("add_item", made, "root", ())]
+    assert calls == [("add_item", made, "root", (), "e")]
 
 
 def test_an_item_without_an_id_is_given_a_fresh_one() -> None:
@@ -361,7 +361,7 @@ def test_a_reply_may_differ_in_everything_it_names() -> None:
     assert options.instructions == "Whisper."
     assert (options.output_modality, options.max_output_tokens) == ("text", 99)
     assert (options.metadata, options.is_out_of_band) == ({"client_event_id": "x"}, True)
-    assert options.tools == ()
+    assert (options.tools, options.tool_choice) == (None, ToolChoice("none"))
     assert options.input_items == (MessageItem("q", "user", (Content("input_text", "q"),)),)
 
 
@@ -380,3 +380,12 @@ def test_a_reply_that_refers_to_no_item_is_refused() -> None:
 
 def test_unlimited_tokens_leave_the_limit_as_it_is() -> None:
     assert Door().options(max_output_tokens="inf").max_output_tokens is None
+
+
+def test_a_result_in_a_replys_input_needs_its_call_before_it() -> None:
+    call = {"type": "function_call", "call_id": "call_1", "name": "open_door", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "open"}
+
+    assert len(Door().options(input=[call, result]).input_items or ()) == 2
+    refused = Door().refused("response.create", response={"input": [result, call]})
+    assert refused == ("invalid_tool_call_id", "response.input[0].call_id")

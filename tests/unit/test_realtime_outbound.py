@@ -176,6 +176,15 @@ def test_an_out_of_band_reply_sends_no_events_of_the_conversations_items(reply: 
     assert apart == [name for name in types(told(*reply)) if not name.startswith("conversation.item.")]
 
 
+def test_an_out_of_band_reply_belongs_to_no_conversation() -> None:
+    started = facts.ReplyStarted("resp_1", is_out_of_band=True)
+
+    apart = told(started, *SPOKEN_REPLY[1:])
+
+    assert [apart[0]["response"]["conversation_id"], apart[-1]["response"]["conversation_id"]] == [None, None]
+    assert told(*SPOKEN_REPLY)[0]["response"]["conversation_id"] == "conv_0123"
+
+
 def test_response_done_carries_metadata_usage_and_the_items() -> None:
     response = told(*SPOKEN_REPLY)[-1]["response"]
 

@@ -235,7 +235,7 @@ async def test_nova_binary_takes_sound_and_pictures_as_raw_bytes(conversation: S
         await socket.send_to(bytes_data=binary.pack(frame, b"\xff\xd8\xff\xe0"))
         assert await is_still_open(socket, conversation)
 
-    assert conversation.calls == [("hear", b"\x05\x06"), ("see", b"\xff\xd8\xff\xe0", "camera", 9)]
+    assert conversation.calls == [("hear", b"\x05\x06"), ("see", b"\xff\xd8\xff\xe0", "camera", 9, None)]
 
 
 async def test_half_a_sample_in_a_binary_message_names_its_event(conversation: ScriptedConversation) -> None:
@@ -269,3 +269,16 @@ async def test_a_standard_client_may_ask_for_nova_events_later(conversation: Scr
         state = await received(socket, "nova.state")
 
     assert (state["listening"], state["thinking"], state["speaking"]) == (True, False, False)
+
+
+async def test_a_fact_that_cannot_be_told_is_logged_and_the_next_one_is_told(
+    conversation: ScriptedConversation,
+) -> None:
+    untellable = facts.TurnMeasured("resp_1", {"delay": object()})  # type: ignore[dict-item]
+
+    with capture_logs() as logs:
+        async with connected(subprotocols=["nova.json"]) as socket:
+            conversation.tell(untellable, facts.InputCleared())
+            await received(socket, "input_audio_buffer.cleared")
+
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["fact_not_told"]

@@ -1,6 +1,7 @@
 """One reply on virtual time with a scripted work desk: order, pacing, interruption, lost tasks, second attempts."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 
@@ -361,3 +362,11 @@ def test_a_clients_tool_is_handed_to_the_client() -> None:
     started = scene.host.of(facts.ReplyItemStarted)
     assert [fact.item.name for fact in started] == ["open_door"]
     assert [item.item_id for item in scene.host.ended[0].items] == ["item_t1"]
+
+
+@pytest.mark.parametrize("runs_at", ["client", "worker"])
+def test_an_out_of_band_call_does_not_join_the_history(runs_at: Literal["client", "worker"]) -> None:
+    scene = Scene(is_out_of_band=True)
+    scene.take(ToolCalled(*SESSION, "resp.0", "t1", "open_door", {}, runs_at))
+    scene.take(ToolReturned(*SESSION, "resp.0", "t1", "open", False))
+    assert scene.host.kept == []

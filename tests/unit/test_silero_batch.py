@@ -5,8 +5,8 @@ import asyncio
 import numpy as np
 import pytest
 
-from sessions.live.silero_batch import LARGEST_BATCH, SileroBatch, VoiceModelFailedError, judge_together
-from sessions.live.silero_model import INPUT_SAMPLES, Floats, SileroModel, new_state
+from sessions.live.silero_batch import LARGEST_BATCH, SileroBatch, judge_together
+from sessions.live.silero_model import INPUT_SAMPLES, Floats, SileroModel, VoiceModelFailedError, new_state
 from tests.local_speech import speech
 
 
@@ -33,7 +33,12 @@ class Recording:
 
 class Broken:
     def run(self, windows: Floats, states: Floats) -> tuple[list[float], Floats]:
-        raise RuntimeError("no memory")
+        raise VoiceModelFailedError("no memory")
+
+
+class Misbuilt:
+    def run(self, windows: Floats, states: Floats) -> tuple[list[float], Floats]:
+        raise KeyError("a fault of our own")
 
 
 def test_a_batch_gives_the_probabilities_and_states_that_each_stream_has_alone(model: SileroModel) -> None:
@@ -89,3 +94,18 @@ async def test_a_failing_model_is_told_to_every_stream_and_the_next_question_is_
     assert [type(answer) for answer in answers] == [VoiceModelFailedError] * 3
     with pytest.raises(VoiceModelFailedError):
         await batch.judge([window], new_state())
+
+
+async def test_a_fault_of_our_own_leaves_no_stream_waiting_and_is_not_hidden() -> None:
+    hidden: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: hidden.append(context["exception"]))
+    with pytest.raises(VoiceModelFailedError):
+        await SileroBatch(Misbuilt()).judge([np.zeros(INPUT_SAMPLES, np.float32)], new_state())
+    assert [type(error) for error in hidden] == [KeyError]
+
+
+def test_an_error_of_the_native_model_is_named_as_ours(model: SileroModel) -> None:
+    wrong_shape = np.zeros((2, 1, 7), np.float32)
+    with pytest.raises(VoiceModelFailedError, match=r"InvalidArgument|Fail"):
+        model.run(np.zeros((1, INPUT_SAMPLES), np.float32), wrong_shape)

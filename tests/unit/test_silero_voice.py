@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sessions.live.silero_batch import Judged, SileroBatch, VoiceModelFailedError
-from sessions.live.silero_model import Floats, SileroModel
+from sessions.live.silero_batch import Judged, SileroBatch
+from sessions.live.silero_model import Floats, SileroModel, VoiceModelFailedError
 from sessions.live.silero_voice import SileroParameters, SileroVoiceActivity
 from sessions.live.voice_activity import VoiceEvent, VoiceStarted, VoiceStopped
 from tests.local_speech import speech

@@ -47,6 +47,56 @@ def test_white_noise_that_begins_after_silence_is_no_voice(level: int) -> None:
     assert events(np.concatenate([quiet(1), noise])) == []
 
 
+def coloured(seconds: float, slope: float, dbfs: float, seed: int = 1) -> Samples:
+    """Noise whose power falls with the frequency to `slope`: 0 is white, 1 pink, 2 brown."""
+    count = int(seconds * RATE_HZ)
+    hz = np.fft.rfftfreq(count, 1 / RATE_HZ)
+    hz[0] = hz[1]
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(count)) * np.where(
+        hz < 20, 0, hz ** (-slope / 2)
+    )
+    noise = np.fft.irfft(spectrum, count)
+    return np.asarray(noise / noise.std() * 32_768 * 10 ** (dbfs / 20))
+
+
+def fan(seconds: float, dbfs: float) -> Samples:
+    """Rushing air, and the blades' tone with its harmonics, louder and softer."""
+    air = coloured(seconds, 1.6, 0.0)
+    moments = np.arange(len(air)) / RATE_HZ
+    tones = sum(np.sin(2 * np.pi * 92 * n * moments) * 0.8 / n for n in range(1, 5))
+    sound = (air / air.std() + tones) * (1 + 0.1 * np.sin(2 * np.pi * 0.7 * moments))
+    return np.asarray(sound / sound.std() * 32_768 * 10 ** (dbfs / 20))
+
+
+@pytest.mark.parametrize("dbfs", [-50, -40, -20, -10])
+@pytest.mark.parametrize("slope", [0, 1, 2], ids=["white", "pink", "brown"])
+def test_noise_of_any_colour_is_no_voice_from_the_first_sample_nor_after_silence(slope: float, dbfs: float) -> None:
+    noise = coloured(5, slope, dbfs)
+    assert events(noise) == []
+    assert events(np.concatenate([quiet(2), noise])) == []
+
+
+@pytest.mark.parametrize("dbfs", [-40, -20])
+def test_a_fan_is_no_voice(dbfs: float) -> None:
+    assert events(np.concatenate([quiet(2), fan(5, dbfs)])) == []
+
+
+def test_thirty_seconds_of_white_noise_at_20_dbfs_start_nothing() -> None:
+    assert events(coloured(30, 0, -20)) == []
+
+
+@pytest.mark.parametrize("text", ["What time is it?", "Hello there, my friend.", "Show me, please."])
+@pytest.mark.parametrize(("slope", "snr_db"), [(0, 10), (1, 10), (2, 5)], ids=["white", "pink", "brown"])
+def test_speech_is_found_in_noise_it_stands_out_of(text: str, slope: float, snr_db: float) -> None:
+    words = spoken(text)
+    level_db = 20 * np.log10(np.sqrt(np.mean(words[np.abs(words) > 200] ** 2)) / 32_768)
+    sound = np.concatenate([np.zeros(3 * RATE_HZ), words, np.zeros(RATE_HZ // 2)])
+    sound += coloured(len(sound) / RATE_HZ, slope, level_db - snr_db)
+    starts = [event.at_ms for event in events(sound) if isinstance(event, VoiceStarted)]
+    assert starts
+    assert 2_900 <= starts[0] <= 3_300
+
+
 @pytest.mark.parametrize("mains_hz", [50, 60, 100, 120])
 @pytest.mark.parametrize("level", [300, 10_000])
 def test_hum_is_no_voice(mains_hz: int, level: int) -> None:

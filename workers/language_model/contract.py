@@ -84,7 +84,10 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """`model` is the provider's model id; `max_tokens` is always sent (an unset one reserves the model's maximum)."""
+    """`model` is the provider's model id; `max_tokens` is always sent (an unset one reserves the model's maximum).
+
+    `must_use_tool`: the answer has to be a call of one of the request's tools.
+    """
 
     model: str
     max_tokens: int = 512
@@ -92,6 +95,7 @@ class ModelOptions:
     top_p: float = 0.9
     top_k: int | None = None
     language: str = "en-US"
+    must_use_tool: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,9 @@ def choose_answer(request: ModelRequest) -> str | ToolUse:
         return _tell_result(heard, request, result)
     if not heard.text:
         return _tell_picture(heard, request) if _pictures(request) else heard.say(*_NOTHING_HEARD)
+    if request.options.must_use_tool and request.tools:
+        wanted = _named_tool(heard.text.lower(), request.tools) or request.tools[0]
+        return ToolUse(_tool_use_id(), wanted.name, _arguments(heard, wanted))
     return _obey(heard, request)
 
 

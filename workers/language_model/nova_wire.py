@@ -42,6 +42,8 @@ def converse_arguments(request: ModelRequest) -> dict[str, Any]:
         arguments["additionalModelRequestFields"] = {"inferenceConfig": {"topK": options.top_k}}
     if request.tools:
         arguments["toolConfig"] = {"tools": _tools(request.tools, names)}
+        if options.must_use_tool:
+            arguments["toolConfig"]["toolChoice"] = {"any": {}}
     return arguments
 
 

@@ -2,9 +2,7 @@
 
 import os
 import secrets
-import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sessions.management.commands.serve import check_free
 from sessions.management.redis_server import free_port, redis_command, wait_for_redis
-from sessions.management.supervisor import GivenUpError, Program, Supervisor
+from sessions.management.supervisor import GivenUpError, Program, Supervisor, interrupt_on_signals
+from sessions.management.web_processes import web_programs
 from sessions.settings import WebSettings
 from workers.errors import ConfigurationError
 
-LOOK_SECONDS = 0.2
 NAME_WIDTH = 7
 CELERY_OPTIONS = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 TALKING = ["--pool", "gevent", "--concurrency", "200", "--queues", "reply,speech", "-n", "talking@%h"]
@@ -28,16 +26,14 @@ ROOT_WARNING = "ignore:You're running the worker"
 
 
 class Command(BaseCommand):
-    help = "Start Redis (unless REDIS_URL is set), migrate, start the web process and both workers; Ctrl-C ends all."
+    help = "Start Redis (unless REDIS_URL is set), migrate, start the web processes and both workers; Ctrl-C ends all."
 
     def handle(self, *_: Any, **options: Any) -> None:
-        _take_signals()
+        interrupt_on_signals()
         supervisor = Supervisor(self._say)
         try:
             self._start(supervisor)
-            while True:
-                supervisor.revive()
-                time.sleep(LOOK_SECONDS)
+            supervisor.keep_alive()
         except KeyboardInterrupt:
             self._say("", "\nstopping ...")
         except (GivenUpError, ConfigurationError) as error:
@@ -58,7 +54,9 @@ class Command(BaseCommand):
         for program in _workers(environment):
             supervisor.start(program)
         call_command("migrate", verbosity=0)
-        supervisor.start(_web(environment))
+        manage = Path(settings.BASE_DIR) / "manage.py"
+        for program in web_programs(manage, environment, nova.host, nova.port, nova.web_processes):
+            supervisor.start(program)
         supervisor.wait_until_ready()
         self._say("", f"\nNova Realtime is ready ({_providers(nova)}). Ctrl-C ends it. Its page:\n")
         self._say("", self.style.SUCCESS(f"    http://{_shown_host(nova.host)}:{nova.port}/\n"))
@@ -101,11 +99,6 @@ def _workers(environment: dict[str, str]) -> list[Program]:
     ]
 
 
-def _web(environment: dict[str, str]) -> Program:
-    manage = str(Path(settings.BASE_DIR) / "manage.py")
-    return Program("web", [sys.executable, manage, "serve"], environment, "web_process_started")
-
-
 def _providers(nova: WebSettings) -> str:
     paths = (nova.speech_to_text, nova.language_model, nova.text_to_speech)
     return ", ".join(path.rpartition(".")[2] for path in paths)
@@ -123,15 +116,3 @@ def _kept_secret(path: Path) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(50))
     return path.read_text().strip()
-
-
-def _take_signals() -> None:
-    """Ctrl-C counts even where a shell started us with it ignored; a lost terminal does not under nohup."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _interrupt)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
