@@ -76,7 +76,7 @@ class LiveSession:
         self.history = History()
         self._listening: Listening | None = None
         self._decisions = DecisionWriter(parts.keep_record)
-        self._turns = Turns(config.turns, self)
+        self._turns = Turns(config.turns, self, self)
         self._replying = Replying(parts.desk, self.history, self, parts.keep_record)
         self._watching = Watching(parts.desk, self._address, lambda: new_id("frame"), self._tell_fault)
         self._pictures = Pictures(parts.desk, self._address, self._tell_fault)
@@ -301,6 +301,20 @@ class LiveSession:
 
     def keep_decisions(self, lines: Lines) -> None:
         self._decisions.keep(self.identity, lines)
+
+    # --- Floor ----------------------------------------------------------------------------------------------------------
+
+    def hold_reply(self) -> None:
+        self._replying.hold()
+
+    def resume_reply(self) -> None:
+        self._replying.resume()
+
+    def speculate(self, turn: Turn, text: str) -> None:
+        self._answering.speculate(turn, text)
+
+    def drop_speculation(self, reason: str) -> None:
+        self._answering.drop_speculation(reason)
 
     # --- ReplyingHost -------------------------------------------------------------------------------------------------
 

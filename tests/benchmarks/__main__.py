@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from tests.benchmarks import frame, idle_streams, interruption, latency, memory, turn_engine
+from tests.benchmarks import frame, idle_streams, interruption, latency, memory, speech_end, turn_engine
 from tests.benchmarks.report import Table, header
 from tests.house import House
 
@@ -27,6 +27,10 @@ def _interruption(house: HouseKeeper) -> Iterator[Table]:
     yield from interruption.measure(house())
 
 
+def _speech_end(house: HouseKeeper) -> Iterator[Table]:
+    yield speech_end.measure(house())
+
+
 def _streams(_: HouseKeeper) -> Iterator[Table]:
     yield idle_streams.measure()
 
@@ -47,6 +51,7 @@ BENCHMARKS = {
     "latency": _latency,
     "steps": _steps,
     "sessions": _many,
+    "speech_end": _speech_end,
     "interruption": _interruption,
     "streams": _streams,
     "memory": _memory,

@@ -24,12 +24,9 @@ GOAL = f"p50 <= {END_SILENCE_MS + 40}"
 def measure(house: House) -> Table:
     """The emulator's final transcript comes 800 ms after speech, so that its tail, model and synthesis can be hidden."""
     table = spread_table(f"speech end -> first speech byte, {CHUNK_MS} ms chunks {load_note()}")
-    for name, properties, goal in (
-        ("with speculation (default)", {}, GOAL),
-        ("without", {"turns": {"speculation": False}}, ""),
-    ):
+    for name, is_on, goal in (("with speculation (default)", True, GOAL), ("without", False, "")):
         _script(house)
-        table.add_spread(name, asyncio.run(_talk(house, properties)), goal)
+        table.add_spread(name, asyncio.run(_talk(house, {"turns": {"speculation": is_on}})), goal)
     return table
 
 

@@ -48,7 +48,7 @@ class Room:
         self.told: list[facts.Fact] = []
         self.records: list[Record] = []
         self.replying = Replying(self.desk, self.history, self, self._keep)
-        watching = Watching(self.desk, self._address, lambda: "frame", lambda error: None)
+        watching = Watching(self.desk, self._address, lambda: "frame", lambda error, event_id: None)
         self.answering = Answering(self.desk, self.replying, self.history, watching, self)
 
     def now_ms(self) -> float:

@@ -14,7 +14,6 @@ from tests.contracts.emulated_aws import aws_settings, emulated_aws, worker_sett
 from tests.unit.test_aws_nova_pure import request, user
 from tests.unit.written_reply import CLOCK, Written, write_reply
 from workers import aws_clients
-from workers.language_model import aws_nova
 from workers.language_model.aws_nova import AwsNova, NovaLimits
 from workers.language_model.contract import TextDelta, TextPart
 from workers.streams.messages import ToolReturned
@@ -116,7 +115,7 @@ def test_br_09_after_its_rest_the_model_is_tried_again(aws: EmulatorProcess, mon
     for _ in range(3):
         write_reply(nova)
     now = time.monotonic()
-    monkeypatch.setattr(aws_nova.time, "monotonic", lambda: now + 31)
+    monkeypatch.setattr("workers.language_model.aws_nova.time.monotonic", lambda: now + 31)
     assert write_reply(nova).text == "Back again."
 
 

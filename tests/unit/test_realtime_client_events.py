@@ -15,10 +15,10 @@ from sessions.realtime.client_events import (
     InputAudioBufferAppend,
     InputVideoBufferAppend,
     SessionUpdate,
-    dotted_name,
     parse_binary,
     parse_text,
 )
+from sessions.session_fields import dotted_name
 
 AUDIO = base64.b64encode(b"\x01\x02\x03\x04").decode()
 MESSAGE = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}

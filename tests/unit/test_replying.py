@@ -37,7 +37,7 @@ def calls(*uses: tuple[str, str, dict[str, Any]], text: str = "") -> list[ModelE
     return [*said, *(ToolUse(*use) for use in uses), TOOL_DONE]
 
 
-TIME = ("t1", "current_time", {})
+TIME: tuple[str, str, dict[str, Any]] = ("t1", "current_time", {})
 
 
 # --- sentences over rounds ----------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A turn engine on virtual time: events at given times, and the time in between as the engine's own deadlines want it."""
 
 from collections.abc import Iterable
+from typing import Self
 
 from sessions.live.config import TurnSettings
 from sessions.live.turn_taking.decisions import (
@@ -36,12 +37,12 @@ class Talk:
         self.decisions: list[Decision] = []
         self.timed: list[tuple[float, Decision]] = []
 
-    def at(self, at_ms: float, event: TurnEvent) -> "Talk":
+    def at(self, at_ms: float, event: TurnEvent) -> Self:
         self.wait_until(at_ms)
         self._take(self.engine.handle(event, self.now_ms))
         return self
 
-    def wait_until(self, at_ms: float) -> "Talk":
+    def wait_until(self, at_ms: float) -> Self:
         while (deadline := self.engine.deadline_ms) is not None and deadline <= at_ms:
             self.now_ms = max(self.now_ms, deadline)
             decisions = self.engine.handle(TimePassed(), self.now_ms)
