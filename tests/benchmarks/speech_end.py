@@ -9,13 +9,13 @@ from tests.benchmarks.speaker import Microphone, Speaker, open_speaker
 from tests.benchmarks.turns import one_turn
 from tests.house import House
 
-TURNS = 25
+TURNS = 15
 CHUNK_MS = 20
 VOICE_MS = 1_000
 END_SILENCE_MS = 500
 FINAL_MS, STABLE_MS, PARTIAL_MS = 800, 150, 150
 FIRST_TOKEN_MS, TOKEN_MS, FIRST_BYTE_MS = 200, 10, 80
-PAUSE_SECONDS = (0.8, 1.6)
+PAUSE_SECONDS = (0.5, 1.0)
 TEXT = "please tell me the time of day in Paris"
 ANSWER = "It is noon there. The sun is high."
 GOAL = f"p50 <= {END_SILENCE_MS + 40}"
