@@ -79,8 +79,8 @@ class TranscriptJoiner:
         for partial in stream.unfinished.values():
             count = sum(1 for word in partial.words if word.end_ms <= repeatable_from_ms)
             if count:
-                kept.append(replace(_first_words(partial, count), is_final=True))
-                kept[-1] = replace(kept[-1], stable_text=kept[-1].text)
+                final = self._after_all_finals(replace(_first_words(partial, count), is_final=True))
+                kept.append(replace(final, stable_text=final.text))
                 self.final_until_ms = max(self.final_until_ms, kept[-1].end_ms)
         return kept
 
