@@ -140,7 +140,7 @@ def words_of(text: str, items: Sequence[dict[str, Any]], clock: AudioClock) -> t
         end = found
         if item.get("Type") == "punctuation" and words:
             words[-1] = replace(words[-1], text_end=end)
-        elif item.get("Type") != "punctuation":
+        elif item.get("Type") != "punctuation" and item.get("Content"):
             words.append(Word(_client_ms(item.get("StartTime"), clock), _client_ms(item.get("EndTime"), clock), end))
     return tuple(words) if end == len(text) else ()
 

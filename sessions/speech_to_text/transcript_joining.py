@@ -62,7 +62,7 @@ class TranscriptJoiner:
             return None
         segment_id = f"{stream.number}:{heard.segment_id}" + (f"#{ended.repeats}" if ended is not None else "")
         joined = _between(replace(at, segment_id=segment_id), stream)
-        if joined is None:
+        if joined is None or not joined.text:
             return None
         joined = self._after_all_finals(joined)
         if not joined.is_final:
@@ -78,9 +78,9 @@ class TranscriptJoiner:
         kept: list[Transcript] = []
         for partial in stream.unfinished.values():
             count = sum(1 for word in partial.words if word.end_ms <= repeatable_from_ms)
-            if count:
-                kept.append(replace(_first_words(partial, count), is_final=True))
-                kept[-1] = replace(kept[-1], stable_text=kept[-1].text)
+            if count and partial.words[count - 1].text_end:
+                final = self._after_all_finals(replace(_first_words(partial, count), is_final=True))
+                kept.append(replace(final, stable_text=final.text))
                 self.final_until_ms = max(self.final_until_ms, kept[-1].end_ms)
         return kept
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from sessions.speech_to_text.transcribe_events import STALE_CREDENTIALS
 from workers.errors import ProviderError, ProviderThrottledError, ProviderTimeoutError
 
 TOLD_AFTER_FAILURES = 2
@@ -43,8 +44,8 @@ class Trouble:
         opened_at, self._opened_at = self._opened_at, None
         was_steady = opened_at is not None and self._loop.time() - opened_at >= STEADY_SECONDS
         self.failures = 1 if was_steady else self.failures + 1
-        is_busy = isinstance(error, ProviderThrottledError)
-        if not error.retriable or (self.failures >= TOLD_AFTER_FAILURES and not is_busy):
+        mends_itself = isinstance(error, ProviderThrottledError) or error.code == STALE_CREDENTIALS
+        if not error.retriable or (self.failures >= TOLD_AFTER_FAILURES and not mends_itself):
             self.tell(error)
         else:
             self.begin()

@@ -55,16 +55,16 @@ def test_a_second_break_while_the_first_is_mended_loses_no_word_either() -> None
 
 
 def test_tr_04_five_rotations_at_a_pause_lose_and_double_no_word() -> None:
-    """A long talk with a phrase every minute, and streams that may live for four."""
+    """A long talk with a phrase every 18 seconds, and streams that may live for 68."""
     phrases = [words(5, first) for first in range(0, 24 * 7, 7)]
-    ear = ScriptedEar(life=StreamLife(225, 238))
+    ear = ScriptedEar(life=StreamLife(55, 68))
 
     async def scene() -> None:
         async with Talk(ear) as talk:
             for phrase in phrases:
                 await talk.speak(quiet(900) + say(phrase) + quiet(900))
                 talk.told.wants_silence = True
-                await asyncio.sleep(60)
+                await asyncio.sleep(15)
             await talk.until_said([word for phrase in phrases for word in phrase])
             talk.told.assert_clock_is_monotone()
             assert talk.told.losses == []
@@ -72,11 +72,11 @@ def test_tr_04_five_rotations_at_a_pause_lose_and_double_no_word() -> None:
     virtually(scene())
     ages = [after.opened_at - before.opened_at for before, after in zip(ear.streams, ear.streams[1:], strict=False)]
     assert len(ages) >= 5
-    assert all(225 <= age < 235 for age in ages)
+    assert all(55 <= age < 65 for age in ages)
     assert ear.most_open == 2, "the next stream is open before the old one is finished"
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(4))
 def test_tr_04_without_a_pause_the_stream_is_replaced_at_the_latest_in_mid_speech(seed: int) -> None:
     text = words(150, seed)
     latest = 8 + random.Random(seed).random()
@@ -146,8 +146,8 @@ def test_tr_05_silence_is_no_stall_and_neither_is_a_word_now_and_then() -> None:
 
     async def scene() -> None:
         async with Talk(ear) as talk:
-            for first in range(5):
-                await talk.speak(say(words(15, first)) + quiet(60_000))
+            for first in range(3):
+                await talk.speak(say(words(30, first)) + quiet(30_000))
             assert talk.told.failures == []
 
     virtually(scene())
@@ -219,11 +219,11 @@ def test_words_older_than_the_kept_sound_are_final_when_their_stream_breaks() ->
 
 
 def test_streams_that_break_in_hours_of_silence_are_nobodys_concern() -> None:
-    ear = ScriptedEar([StreamPlan(fails_at_ms=60_000) for _ in range(4)])
+    ear = ScriptedEar([StreamPlan(fails_at_ms=15_000) for _ in range(4)])
 
     async def scene() -> None:
         async with Talk(ear) as talk:
-            await talk.speak(quiet(320_000))
+            await talk.speak(quiet(80_000))
             assert talk.told.failures == []
 
     virtually(scene())
