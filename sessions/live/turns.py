@@ -247,13 +247,15 @@ class Turns:
         """The turn becomes an item, and the client is told in the standard's order."""
         turn.text, turn.ended_ms = text, self._host.now_ms()
         turn.paused_ms = turn.paused_ms or turn.ended_ms
+        self._stop_speech(turn)
+        self._tell_of_item(turn, max(0.0, turn.paused_ms - turn.started_ms) / 1_000)
+
+    def _tell_of_item(self, turn: Turn, seconds: float) -> None:
         item = _item(turn)
         previous = self._host.keep_item(item)
-        self._stop_speech(turn)
         self._host.deliver(facts.InputCommitted(turn.item_id, previous))
         self._host.deliver(facts.ItemAdded(item, previous))
-        seconds = (turn.paused_ms - turn.started_ms) / 1_000
-        self._host.deliver(facts.UserTurnTranscribed(turn.item_id, text, max(seconds, 0.0)))
+        self._host.deliver(facts.UserTurnTranscribed(turn.item_id, turn.text, seconds))
         self._host.deliver(facts.ItemFinished(item, previous))
 
     def _drop(self, reason: str) -> None:
@@ -271,12 +273,8 @@ class Turns:
         """The quiet audio becomes an item without words, as the Realtime protocol has it, and the agent may speak."""
         position_ms = self._host.audio_position_ms()
         turn = Turn(self._host.new_id("item"), self._host.now_ms(), position_ms)
-        item = _item(turn)
         self._host.deliver(facts.InputTimedOut(turn.item_id, max(0, position_ms - int(quiet_ms)), position_ms))
-        previous = self._host.keep_item(item)
-        self._host.deliver(facts.InputCommitted(turn.item_id, previous))
-        self._host.deliver(facts.ItemAdded(item, previous))
-        self._host.deliver(facts.ItemFinished(item, previous))
+        self._tell_of_item(turn, 0.0)
         self._host.input_timed_out()
 
     def _stop_speech(self, turn: Turn) -> None:

@@ -1,7 +1,9 @@
-"""A talk of two minutes as it was heard, with coughs, "mm-hm", pauses for thought and true interruptions, decision by decision.
+"""A talk of a minute as it was heard, with coughs, "mm-hm", pauses for thought and true interruptions, decision by decision.
 
-Transcripts lag the voice by 400 ms and finals by 900 ms, as Transcribe's do; the agent answers 300 ms after each turn.
+Transcripts lag the voice by some 400 ms and finals by 900 ms, as Transcribe's do.
 """
+
+from typing import Self
 
 from sessions.live.config import TurnSettings
 from sessions.live.turn_taking.decisions import (
@@ -30,16 +32,16 @@ QUIET_KINDS = (ChangeWords, UserPaused)
 class Recording(Talk):
     """What was heard, in the order of its time."""
 
-    def voice(self, start_ms: int, end_ms: int) -> "Recording":
+    def voice(self, start_ms: int, end_ms: int) -> Self:
         """Noticed 60 ms after it began and 200 ms after it ended."""
         self.at(start_ms + 60, VoiceStarted(60)).at(end_ms + 200, VoiceStopped(200))
         return self
 
-    def begins(self, start_ms: int) -> "Recording":
+    def begins(self, start_ms: int) -> Self:
         self.at(start_ms + 60, VoiceStarted(60))
         return self
 
-    def ends(self, end_ms: int) -> "Recording":
+    def ends(self, end_ms: int) -> Self:
         self.at(end_ms + 200, VoiceStopped(200))
         return self
 
@@ -47,16 +49,8 @@ class Recording(Talk):
         return [(round(when), what) for when, what in self.timed if when >= at_ms and not isinstance(what, QUIET_KINDS)]
 
 
-def greeted() -> Recording:
-    talk = Recording(TurnSettings(idle_timeout_ms=15_000))
-    talk.at(0, THINKING).at(200, SPEAKING)
-    return talk
-
-
-def test_a_recorded_talk_gives_exactly_these_decisions() -> None:
-    talk = greeted()
-
-    # 1.0 s: a cough into the greeting. Held, and on again.
+def a_cough(talk: Recording) -> None:
+    """1.0 s: a cough into the greeting. Held, and on again."""
     talk.voice(1_000, 1_300).wait_until(4_500)
     assert talk.since(0) == [
         (1_060, StartTurn("voice", 60)),
@@ -65,7 +59,9 @@ def test_a_recorded_talk_gives_exactly_these_decisions() -> None:
         (4_300, DropTurn("no_words")),
     ]
 
-    # 5.0 s: "mm-hm" while the agent explains.
+
+def a_backchannel(talk: Recording) -> None:
+    """5.0 s: "mm-hm" while the agent explains."""
     talk.voice(5_000, 5_350).at(5_750, spoken("mm-hm", "b", settled=True)).at(
         6_250, spoken("Mm-hm.", "b", is_final=True)
     )
@@ -77,7 +73,9 @@ def test_a_recorded_talk_gives_exactly_these_decisions() -> None:
         (5_850, DropTurn("backchannel")),
     ]
 
-    # 9.0 s: the agent has ended; a question with a pause for thought in it.
+
+def a_pause_for_thought(talk: Recording) -> None:
+    """9.0 s: the agent has ended; a question with a pause for thought in it."""
     talk.at(9_000, FREE).begins(10_000).at(10_900, spoken("I would like to", "c", settled=True)).ends(11_000)
     talk.begins(12_600).at(13_400, spoken("I would like to know the weather", "c", settled=True)).ends(13_500)
     talk.at(14_400, spoken("I would like to know the weather.", "c", is_final=True)).wait_until(16_000)
@@ -89,7 +87,9 @@ def test_a_recorded_talk_gives_exactly_these_decisions() -> None:
         (14_400, AmendTurn("I would like to know the weather.", changes_words=False)),
     ]
 
-    # 16.0 s: the answer; cut off by words before half a second of voice has passed.
+
+def an_interruption_by_words(talk: Recording) -> None:
+    """16.0 s: the answer; cut off by words before half a second of voice has passed."""
     talk.at(16_000, THINKING).at(16_300, SPEAKING).begins(18_000).at(18_400, spoken("no", "d"))
     talk.at(18_405, FREE).at(18_900, spoken("no in Paris", "d", settled=True)).ends(18_800)
     talk.at(19_700, spoken("No, in Paris.", "d", is_final=True)).wait_until(22_000)
@@ -103,7 +103,9 @@ def test_a_recorded_talk_gives_exactly_these_decisions() -> None:
         (19_700, AmendTurn("No, in Paris.", changes_words=False)),
     ]
 
-    # 22.0 s: the next answer; cut off by voice alone, whose words come late and in Chinese.
+
+def an_interruption_by_voice(talk: Recording) -> None:
+    """22.0 s: the next answer; cut off by voice alone, whose words come late and in Chinese."""
     talk.at(22_000, THINKING).at(22_300, SPEAKING).begins(24_000).wait_until(24_700).at(24_705, FREE)
     talk.at(24_900, spoken("等一下，因为", "e", settled=True)).ends(25_000)
     talk.begins(26_000).at(26_900, spoken("等一下，因为我要去上海", "e", settled=True)).ends(27_000)
@@ -118,7 +120,9 @@ def test_a_recorded_talk_gives_exactly_these_decisions() -> None:
         (27_900, AmendTurn("等一下，因为我要去上海了。", changes_words=True)),
     ]
 
-    # 31.0 s: the agent asks, and "yes" over its last word is an answer, though it is a backchannel elsewhere.
+
+def an_answer_over_the_last_word(talk: Recording) -> None:
+    """31.0 s: the agent asks, and "yes" over its last word is an answer, though it is a backchannel elsewhere."""
     talk.at(31_000, SPEAKING).begins(33_000).at(33_100, FREE).ends(33_300)
     talk.at(34_000, spoken("Yes.", "f", is_final=True)).wait_until(35_500)
     assert talk.since(33_000) == [
@@ -126,11 +130,15 @@ def test_a_recorded_talk_gives_exactly_these_decisions() -> None:
         (34_000, EndTurn("Yes.", "final")),
     ]
 
-    # 36.0 s: the last answer; then nobody speaks.
+
+def silence(talk: Recording) -> None:
+    """36.0 s: the last answer; then nobody speaks."""
     talk.at(36_000, SPEAKING).at(38_000, FREE).wait_until(60_000)
     assert talk.since(36_000) == [(53_000, TimeOut(15_000))]
 
-    # 60.0 s: words that change after a reply was begun to them.
+
+def changing_words(talk: Recording) -> None:
+    """60.0 s: words that change after a reply was begun to them."""
     talk.begins(60_000).at(60_900, spoken("call my brother", "g", settled=True)).ends(61_000)
     talk.at(61_300, spoken("call my mother", "g", settled=True))
     talk.at(61_900, spoken("Call my mother!", "g", is_final=True)).wait_until(63_000)
@@ -143,4 +151,22 @@ def test_a_recorded_talk_gives_exactly_these_decisions() -> None:
         (61_549, EndTurn("call my mother", "silence", speculation_stands=True)),
         (61_900, AmendTurn("Call my mother!", changes_words=False)),
     ]
+
+
+SCENES = (
+    a_cough,
+    a_backchannel,
+    a_pause_for_thought,
+    an_interruption_by_words,
+    an_interruption_by_voice,
+    an_answer_over_the_last_word,
+    silence,
+    changing_words,
+)
+
+
+def test_a_recorded_talk_gives_exactly_these_decisions() -> None:
+    talk = Recording(TurnSettings(idle_timeout_ms=15_000)).at(0, THINKING).at(200, SPEAKING)
+    for scene in SCENES:
+        scene(talk)
     check_promises(talk.timed)

@@ -47,7 +47,7 @@ def run(*arguments: str) -> str:
 
 
 def test_lines_survive_json(lines: list[Line]) -> None:
-    assert [to_line(from_line(line)) for line in lines] == lines
+    assert json.loads(json.dumps([to_line(from_line(line)) for line in lines])) == lines
     assert from_line(lines[0]).event.settings.backchannel_words == ("go on",)  # type: ignore[union-attr]
 
 

@@ -9,7 +9,14 @@ import pytest
 from sessions.live import facts
 from sessions.live.config import TurnSettings
 from sessions.live.items import MessageItem
-from sessions.live.turn_taking.events import AgentChanged, ClientCommitted, TurnEvent, VoiceStarted, VoiceStopped
+from sessions.live.turn_taking.events import (
+    AgentChanged,
+    ClientCommitted,
+    TimePassed,
+    TurnEvent,
+    VoiceStarted,
+    VoiceStopped,
+)
 from sessions.live.turn_taking.log import Line
 from sessions.live.turns import Turn, Turns
 from tests.unit.turn_talk import FREE, SPEAKING, spoken
@@ -123,7 +130,8 @@ async def test_without_a_floor_nothing_is_held_or_begun_ahead() -> None:
 async def test_the_floor_is_told_to_hold_and_to_go_on() -> None:
     host = Host()
     turns = Turns(TurnSettings(), host, host)
-    hold_talk(turns, host, (0, SPEAKING), (1_000, VoiceStarted()), (1_250, VoiceStopped()), (3_300, SPEAKING))
+    hold_talk(turns, host, (0, SPEAKING), (1_000, VoiceStarted()), (1_210, TimePassed()))
+    hold_talk(turns, host, (1_250, VoiceStopped()), (3_300, TimePassed()))
     assert host.calls == [("hold",), ("resume",)]
     turns.close()
 
