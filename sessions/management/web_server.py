@@ -1,6 +1,7 @@
 """daphne inside our own process: the web process's loops run on its event loop, and a client that never reads is cut."""
 
 import asyncio
+import http
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -71,8 +72,17 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
         stopped.addBoth(lambda _: super(WebServer, self).kill_all_applications())
         return stopped
 
+    def create_application(self, protocol: Any, scope: Any) -> Any:
+        """Promises the websocket door that a refused handshake can say why (ASGI's denial response)."""
+        if scope["type"] == "websocket":
+            scope["extensions"] = {"websocket.http.response": {}}
+        return super().create_application(protocol, scope)
+
     async def handle_reply(self, protocol: Any, message: Any) -> None:
         """Each message looks at what is unsent: within one pause of the check a flood of answers was 20 MiB."""
+        if message["type"].startswith("websocket.http.response."):
+            _deny(protocol, message)
+            return
         if message["type"] == "websocket.close" and getattr(protocol, "state", None) == WebSocketProtocol.STATE_OPEN:
             _send_close(protocol, message)
             return
@@ -106,6 +116,19 @@ def _send_close(protocol: Any, message: Any) -> None:
     """autobahn's sendClose refuses 1011, 1012 and 1013, and daphne leaves out the reason."""
     reason = message.get("reason", "").encode()
     protocol.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason or None, isReply=False)
+
+
+def _deny(protocol: Any, message: Any) -> None:
+    """daphne knows no denial response: a refused handshake was a bare 403 for any reason."""
+    if message["type"] == "websocket.http.response.start":
+        protocol.denial = message
+        return
+    start, body = protocol.denial, message["body"]
+    phrase = http.HTTPStatus(start["status"]).phrase
+    lines = [f"HTTP/1.1 {start['status']} {phrase}".encode()]
+    lines += [name + b": " + value for name, value in start["headers"]]
+    protocol.sendData(b"\r\n".join([*lines, b"connection: close", b"", body]))
+    protocol.dropConnection(abort=False)
 
 
 def _unsent_bytes(transport: Any) -> int:

@@ -115,14 +115,12 @@ def admit(handshake: Handshake) -> Visitor:
 
 
 def _check_place(handshake: Handshake) -> None:
-    is_at_home = host_is_allowed(handshake.host) and origin_is_allowed(handshake.origin, handshake.host)
-    if not is_at_home or not origin_secret_matches(handshake.origin_secret):
-        raise HandshakeRefusedError(
-            "this place may not open a socket here",
-            code="origin_not_allowed",
-            status=403,
-            close_code=CloseCode.NOT_ALLOWED,
-        )
+    if not origin_secret_matches(handshake.origin_secret):
+        raise _not_allowed("origin_secret_wrong", "not by the front door")
+    if not host_is_allowed(handshake.host):
+        raise _not_allowed("host_not_allowed", "this Host is not one of this site (DJANGO_ALLOWED_HOSTS)")
+    if not origin_is_allowed(handshake.origin, handshake.host):
+        raise _not_allowed("origin_not_allowed", "a page of this Origin may not open a socket (NOVA_ALLOWED_ORIGINS)")
 
 
 def _has_secret_in_url(handshake: Handshake) -> bool:
@@ -137,12 +135,7 @@ def _admit_ticket(secret: str, channel: str | None, model: str | None) -> Visito
     except TicketError as error:
         raise _unauthenticated(error.code, error.text) from None
     if channel is not None and channel != ticket.channel:
-        raise HandshakeRefusedError(
-            "the client secret opens another channel",
-            code="channel_not_allowed",
-            status=403,
-            close_code=CloseCode.NOT_ALLOWED,
-        )
+        raise _not_allowed("channel_not_allowed", "the client secret opens another channel")
     return Visitor(
         ticket.owner,
         ticket.channel,
@@ -151,6 +144,10 @@ def _admit_ticket(secret: str, channel: str | None, model: str | None) -> Visito
         wishes_id=ticket.wishes_id,
         model=model,
     )
+
+
+def _not_allowed(code: str, text: str) -> HandshakeRefusedError:
+    return HandshakeRefusedError(text, code=code, status=403, close_code=CloseCode.NOT_ALLOWED)
 
 
 def _unauthenticated(code: str, text: str) -> HandshakeRefusedError:
