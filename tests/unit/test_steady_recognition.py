@@ -219,11 +219,11 @@ def test_words_older_than_the_kept_sound_are_final_when_their_stream_breaks() ->
 
 
 def test_streams_that_break_in_hours_of_silence_are_nobodys_concern() -> None:
-    ear = ScriptedEar([StreamPlan(fails_at_ms=15_000) for _ in range(4)])
+    ear = ScriptedEar([StreamPlan(fails_at_ms=25_000) for _ in range(4)])
 
     async def scene() -> None:
         async with Talk(ear) as talk:
-            await talk.speak(quiet(80_000))
+            await talk.speak(quiet(100_000))
             assert talk.told.failures == []
 
     virtually(scene())

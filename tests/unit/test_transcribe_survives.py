@@ -76,16 +76,17 @@ def most_open(found: list[dict[str, Any]]) -> int:
 async def hear_all(aws: EmulatorProcess, ear: AwsTranscribe, talks: int) -> None:
     """Everybody's first stream is open before the first one dies: each takes the plan that was made for it."""
 
-    async def one() -> None:
-        async with Talk(ear) as talk:
+    async with AsyncExitStack() as stack:
+        speaking = [await stack.enter_async_context(Talk(ear)) for _ in range(talks)]
+        for talk in speaking:
             talk.listening.hear(quiet(40))
-            await asyncio.to_thread(lambda: aws.wait_for_calls(talks, service="transcribe"))
+        await asyncio.to_thread(lambda: aws.wait_for_calls(talks, service="transcribe"))
+        for talk in speaking:
             talk.listening.hear(SOUND)
-            await talk.until_said(TEXT)
+        await asyncio.gather(*(talk.until_said(TEXT) for talk in speaking))
+        for talk in speaking:
             talk.told.assert_clock_is_monotone()
             assert talk.told.failures == []
-
-    await asyncio.gather(*(one() for _ in range(talks)))
 
 
 async def test_tr_01_after_a_pause_longer_than_the_idle_limit_the_first_words_are_heard(
