@@ -93,8 +93,8 @@ class Reply:
         self._host.deliver(facts.ReplyStarted(self.reply_id, self.plan.metadata, self.plan.is_out_of_band))
 
     def hold(self) -> None:
-        """No sound leaves until `resume`; what the client has already may be stopped there too."""
-        if self.is_speaking:
+        """No sound leaves until `resume`, the first neither; what the client has already may be stopped there too."""
+        if not self.is_over or self.is_speaking:
             self._sending.hold()
 
     def resume(self) -> None:

@@ -37,6 +37,7 @@ class ReplySending:
         self._play_out = play_out
         self._host = host
         self._is_held = False
+        self._is_told = False
         self._is_waiting = False
         self.has_item = False
         self.first_audio_ms = 0.0
@@ -58,8 +59,11 @@ class ReplySending:
         if self._is_held:
             return
         self._is_held = True
+        if self._play_out.lead_ms(self._host.now_ms()) <= 0:
+            return
         if self._host.client_holds_playback:
             self._play_out.hold(self._host.now_ms())
+        self._is_told = True
         self._host.deliver(facts.PlaybackHeld(self._plan.reply_id, self._plan.item_id, True))
 
     def resume(self) -> bool:
@@ -68,7 +72,9 @@ class ReplySending:
             return False
         self._is_held = False
         self._play_out.resume(self._host.now_ms())
-        self._host.deliver(facts.PlaybackHeld(self._plan.reply_id, self._plan.item_id, False))
+        if self._is_told:
+            self._is_told = False
+            self._host.deliver(facts.PlaybackHeld(self._plan.reply_id, self._plan.item_id, False))
         return True
 
     def send_speech(self, when_due: Callable[[], None]) -> None:

@@ -81,9 +81,21 @@ class Replying:
 
     @property
     def is_busy(self) -> bool:
-        """Speech now would interrupt something."""
+        """A reply is being made or heard."""
         reply = self._current or self._audible
-        return reply is not None and reply.plan.can_be_interrupted and (not reply.is_over or reply.is_speaking)
+        return reply is not None and (not reply.is_over or reply.is_speaking)
+
+    @property
+    def can_be_interrupted(self) -> bool:
+        reply = self._current or self._audible
+        return reply is None or reply.plan.can_be_interrupted
+
+    @property
+    def is_asking(self) -> bool:
+        """The sentence being heard is a question."""
+        reply = self._current or self._audible
+        begun = [each for each in reply.spoken.sentences if each.start_ms is not None] if reply is not None else []
+        return bool(begun) and begun[-1].text.rstrip().endswith(("?", "？"))
 
     def _heard_now(self) -> list[Reply]:
         return [reply for reply in (self._current, self._audible) if reply is not None]

@@ -347,7 +347,8 @@ class LiveSession:
 
     def agent_changed(self) -> None:
         replying = self._replying
-        self._turns.handle(turn_events.AgentChanged(replying.is_busy, replying.is_speaking))
+        agent = (replying.is_busy, replying.is_speaking, replying.can_be_interrupted, replying.is_asking)
+        self._turns.handle(turn_events.AgentChanged(*agent))
         state = facts.StateChanged(self._is_started, replying.is_thinking, replying.is_speaking)
         if state != self._state:
             self._state = state

@@ -77,3 +77,14 @@ def test_progress_reported_during_a_hold_counts() -> None:
     play_out.resume(1_500)
     assert play_out.heard_ms(1_500) == 480
     assert play_out.lead_ms(1_500) == pytest.approx(1_520)
+
+
+def test_a_reply_held_before_its_first_sound_waits_and_tells_nobody() -> None:
+    scene = Scene()
+    scene.writes(0, "A sentence.")
+    scene.reply.hold()
+    scene.speaks(0, chunks=3)
+    assert scene.host.audio_ms() == 0
+    scene.reply.resume()
+    assert scene.host.audio_ms() == 300
+    assert scene.host.of(facts.PlaybackHeld) == []

@@ -62,8 +62,8 @@ def test_unfinished_words_begin_nothing() -> None:
 
 
 def test_partial_words_that_sound_finished_begin_a_reply_when_they_stay_the_same() -> None:
-    talk = said("what time is it", settled=False).wait_until(1_300)
-    assert talk.timed[-1] == (1_150, Speculate("what time is it", "quiet"))
+    talk = said("what time is it", settled=False).wait_until(1_400)
+    assert talk.timed[-1] == (1_200, Speculate("what time is it", "quiet"))
 
 
 def test_a_final_begins_a_reply_though_the_voice_goes_on() -> None:

@@ -58,10 +58,14 @@ class LikelyEnd:
 
 
 class UnchangedWords:
-    """Partial words that sound finished: `speculate_silence_ms` without voice and without a change."""
+    """Partial words that sound finished: `speculate_silence_ms` without voice, and twice that without a change.
+
+    Transcribe's partials come every 100 to 200 ms: words that stayed for one interval only are seldom the last.
+    """
 
     def due(self, now: Situation) -> Due | None:
-        return Due(max(now.voice_ended_ms, now.words_changed_ms) + now.settings.speculate_silence_ms, "quiet")
+        quiet_ms = now.settings.speculate_silence_ms
+        return Due(max(now.voice_ended_ms + quiet_ms, now.words_changed_ms + 2 * quiet_ms), "quiet")
 
 
 class NoSpeculation:
