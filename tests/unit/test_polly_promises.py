@@ -24,7 +24,7 @@ from workers import aws_clients
 from workers.errors import BadInputError, ProviderTimeoutError, ProviderUnavailableError, ReplyCancelled
 from workers.sentences import speakable
 from workers.settings import CallLimit
-from workers.text_to_speech import aws_polly, polly_limiter
+from workers.text_to_speech import aws_polly
 from workers.text_to_speech.aws_polly import AwsPolly
 from workers.text_to_speech.contract import SpeechChunk, Urgency, VoiceOptions
 from workers.text_to_speech.polly_text import MAX_CHARACTERS, speakable_pieces, split_text
@@ -297,7 +297,7 @@ def test_po_09_who_is_interrupted_while_waiting_for_a_place_makes_no_call(
     with closing(cast(Any, polly.synthesize("One.", RUTH, Urgency.FIRST_SENTENCE))) as running:
         next(running)
         with monkeypatch.context() as patch:
-            patch.setattr(polly_limiter.time, "sleep", interrupted)
+            patch.setattr("workers.text_to_speech.polly_limiter.time.sleep", interrupted)
             with pytest.raises(ReplyCancelled):
                 speak(polly, "Never.")
     assert len(aws.journal(service="polly")) == 1
