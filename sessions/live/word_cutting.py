@@ -8,6 +8,7 @@ from workers.text_to_speech.contract import WordMark
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]|[^\s぀-ヿ㐀-鿿가-힯]+")
 
 # What stands before the next word and belongs to it or to none; what closes the last word stays.
+_BEGUN = re.compile(r"\s\S*\Z")
 _OPENING = re.compile(r"(?:\s\W*|[“‘（(《「『【\[{]+)\Z")
 
 
@@ -31,4 +32,5 @@ def cut_at_marks(text: str, marks: Sequence[WordMark], heard_ms: float, ends_ms:
     if not heard:
         return ""
     next_start = marks[len(heard)].start if len(heard) < len(marks) else len(text)
-    return _OPENING.sub("", text[:next_start])
+    end = heard[-1].end
+    return _OPENING.sub("", text[:end] + _BEGUN.sub("", text[end:next_start]))

@@ -125,6 +125,8 @@ def test_the_last_word_of_a_sentence_still_being_made_was_not_heard() -> None:
         ("你好，我很好", (0, 2), (3, 6), "你好，"),
         ("**Wait** a bit", (2, 6), (9, 10), "**Wait**"),
         ("Hi 😀 there", (0, 2), (5, 10), "Hi"),
+        ("at https://www.example.org/menu", (0, 2), (15, 26), "at"),
+        ("there, “Café” costs", (0, 5), (14, 19), "there, “Café”"),
     ],
 )
 def test_a_heard_word_keeps_what_closes_it_and_not_what_opens_the_next(
