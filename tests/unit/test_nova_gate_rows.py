@@ -16,6 +16,7 @@ from tests.unit.written_reply import CLOCK, Written, write_reply
 from workers import aws_clients
 from workers.language_model.aws_nova import AwsNova, NovaLimits
 from workers.language_model.contract import TextDelta, TextPart
+from workers.language_model.model_breaker import ModelBreaker
 from workers.streams.messages import ToolReturned
 
 OTHER = "us.amazon.nova-lite-v1:0"
@@ -23,6 +24,7 @@ LONG = "One two. " * 60
 THROTTLED = {"error": {"type": "ThrottlingException"}}
 DENIED = {"error": {"type": "AccessDeniedException", "message": "You may not."}}
 KINDS = ("throttling", "modelStreamError", "internalServer", "serviceUnavailable", "validation")
+PROVIDERS: dict[tuple[str, NovaLimits | None, str], AwsNova] = {}
 LIMITS = NovaLimits(first_token_seconds=0.6, gap_seconds=1.0)
 
 
@@ -40,8 +42,13 @@ def aws(running_aws: EmulatorProcess, monkeypatch: pytest.MonkeyPatch) -> Emulat
 
 
 def made(aws: EmulatorProcess, limits: NovaLimits | None = None, fallback: str = "") -> AwsNova:
-    """A provider of its own for each test, because a circuit remembers failures."""
-    return AwsNova(replace(worker_settings(aws_settings(aws)), fallback_model_id=fallback), limits)
+    """Making boto3's client is slow, so tests share one; its circuits remember failures, so each test has its own."""
+    key = (aws.env()["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"], limits, fallback)
+    if key not in PROVIDERS:
+        settings = replace(worker_settings(aws_settings(aws)), fallback_model_id=fallback)
+        PROVIDERS[key] = AwsNova(settings, limits)
+    PROVIDERS[key]._breaker = ModelBreaker()
+    return PROVIDERS[key]
 
 
 def calls(aws: EmulatorProcess, count: int) -> list[dict[str, Any]]:
