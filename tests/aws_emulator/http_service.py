@@ -42,6 +42,9 @@ class HttpService:
     async def answer(self, request: web.Request, call: Call, proof: Proof, body: bytes) -> web.StreamResponse:
         raise NotImplementedError
 
+    def journal_name(self, body: bytes) -> str:
+        return self.name
+
     def handler(self, operation: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             port = connections.client_port(request.transport)
@@ -60,6 +63,7 @@ class HttpService:
 
     async def _handle(self, request: web.Request, call: Call) -> web.StreamResponse:
         body = await request.read()
+        call.service = self.journal_name(body)
         if self.script.settings.record_pids:
             await connections.record_owner(call)
         signed = SignedRequest(request.method, request.raw_path, tuple(request.headers.items()), body)

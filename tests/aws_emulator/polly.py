@@ -37,6 +37,9 @@ class PollyService(HttpService):
         self._running = 0
         self._spoken_ms: dict[tuple[str, str, str], float] = {}
 
+    def journal_name(self, body: bytes) -> str:
+        return MARKS if b'"SpeechMarkTypes"' in body else self.name
+
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post("/v1/speech", self.handler("SynthesizeSpeech"))
 
@@ -46,8 +49,6 @@ class PollyService(HttpService):
         call.parameters.update(document)
         speech = check_speech(document)
         call.facts.update(text=speech.text, voice=speech.voice, engine=speech.engine, rate_hz=speech.rate_hz)
-        if speech.output_format == "json":
-            call.service = MARKS
         plan = self._plan(call, speech)
         if plan.error is not None:
             raise ServiceError(plan.error.type, plan.error.message, plan.error.status)
