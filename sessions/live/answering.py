@@ -162,7 +162,7 @@ class Answering:
             return False
         self._speculation = None
         self._host.release_facts()
-        self._desk.tell_words(replace(plan.words, state="confirmed"))
+        self._desk.tell_words(replace(plan.words, state="confirmed", text=turn.text))
         self._use_frames(plan.reply_id, speculation.frames)
         self._replying.open_gate(turn)
         return True

@@ -120,7 +120,7 @@ def test_a_kept_speculation_asks_the_model_once_and_its_words_are_confirmed(room
     assert room.told == []
     room.end(turn, "Hello there.", is_right=True)
     assert len(room.desk.replies) == 1
-    assert room.desk.words == [TranscriptEntry("item_1.1", "confirmed", "Hello there")]
+    assert room.desk.words == [TranscriptEntry("item_1.1", "confirmed", "Hello there.")]
     assert [type(fact) for fact in room.told[:2]] == [facts.ReplyStarted, facts.ReplyItemStarted]
     assert room.replying.active_reply_id is not None
 

@@ -62,8 +62,12 @@ def test_unfinished_words_begin_nothing() -> None:
 
 
 def test_partial_words_that_sound_finished_begin_a_reply_when_they_stay_the_same() -> None:
-    talk = said("what time is it", settled=False).wait_until(1_400)
-    assert talk.timed[-1] == (1_200, Speculate("what time is it", "quiet"))
+    talk = said("what time", settled=False).at(1_200, spoken("what time is it")).wait_until(1_600)
+    assert talk.timed[-1] == (1_500, Speculate("what time is it", "quiet"))
+
+
+def test_partial_words_from_before_the_voices_end_lack_the_last_ones_and_begin_nothing() -> None:
+    assert said("what time is", settled=False).wait_until(2_500).of(Speculate) == []
 
 
 def test_a_final_begins_a_reply_though_the_voice_goes_on() -> None:

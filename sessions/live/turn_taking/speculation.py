@@ -58,14 +58,16 @@ class LikelyEnd:
 
 
 class UnchangedWords:
-    """Partial words that sound finished: `speculate_silence_ms` without voice, and twice that without a change.
+    """Partial words that changed `speculate_silence_ms` after the voice ended or later, then twice that long no more.
 
-    Transcribe's partials come every 100 to 200 ms: words that stayed for one interval only are seldom the last.
+    Partials lag the voice: those from about its end lack its last words. They come every 100 to 200 ms.
     """
 
     def due(self, now: Situation) -> Due | None:
         quiet_ms = now.settings.speculate_silence_ms
-        return Due(max(now.voice_ended_ms + quiet_ms, now.words_changed_ms + 2 * quiet_ms), "quiet")
+        if now.words_changed_ms < now.voice_ended_ms + quiet_ms:
+            return Due(NEVER, "lagging")
+        return Due(now.words_changed_ms + 2 * quiet_ms, "quiet")
 
 
 class NoSpeculation:
