@@ -5,6 +5,7 @@ stream cannot be reached after a row was written, a start is taken back and a st
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import structlog
@@ -182,22 +183,28 @@ class TurnRecord(BaseModel):
     error_code: str = Field(default="", max_length=64)
 
 
-def record_turn(record: dict[str, Any]) -> bool:
-    """Write a finished turn; a second record of the same turn_id changes nothing. True when a row was added.
+def record_turns(turns: list[Turn]) -> int:
+    """Write finished turns; a second record of the same turn_id changes nothing. Returns how many rows were added.
 
-    False too when the session is gone. Raises pydantic.ValidationError for a malformed record, DatabaseError
-    while the database is away; the caller then keeps the entry.
+    Those of a session that is gone are dropped. Raises DatabaseError while the database is away; the caller then
+    keeps the entries. A few statements for all: each row's own would hold the interpreter from the voices beside it.
     """
-    turn = _turn_of(record)
-    if not Session.objects.filter(id=turn.session_id).exists():
-        log.warning("turn of an unknown session dropped", turn_id=turn.turn_id)
-        return False
-    if Turn.objects.filter(turn_id=turn.turn_id).exists():
-        return False
-    return bool(Turn.objects.bulk_create([turn], ignore_conflicts=True))
+    known = _known_sessions(turn.session_id for turn in turns)
+    written = set(Turn.objects.filter(turn_id__in=[turn.turn_id for turn in turns]).values_list("turn_id", flat=True))
+    new = {turn.turn_id: turn for turn in reversed(turns) if turn.session_id in known and turn.turn_id not in written}
+    return len(Turn.objects.bulk_create(reversed(new.values()), ignore_conflicts=True))
 
 
-def _turn_of(record: dict[str, Any]) -> Turn:
+def _known_sessions(session_ids: Iterable[str]) -> set[str]:
+    wanted = set(session_ids)
+    known = set(Session.objects.filter(id__in=wanted).values_list("id", flat=True))
+    if wanted - known:
+        log.warning("records of unknown sessions dropped", session_ids=sorted(wanted - known))
+    return known
+
+
+def turn_of(record: dict[str, Any]) -> Turn:
+    """Raises pydantic.ValidationError for a malformed record."""
     fields = TurnRecord.model_validate(record).model_dump()
     for name in ("user_text", "reply_text", "heard_text"):
         # PostgreSQL's text takes no NUL character.
@@ -215,18 +222,22 @@ class DecisionsRecord(BaseModel):
     lines: list[dict[str, Any]] = Field(min_length=1, max_length=KEPT_LINES)
 
 
-def record_decisions(record: dict[str, Any]) -> bool:
-    """Write a batch of decisions; the same again changes nothing. Raises as `record_turn` does."""
+def decisions_of(record: dict[str, Any]) -> DecisionLog:
+    """Raises pydantic.ValidationError for a malformed record."""
     wanted = DecisionsRecord.model_validate(record)
-    if not Session.objects.filter(id=wanted.session_id).exists():
-        return False
-    row = DecisionLog(
+    return DecisionLog(
         session_id=wanted.session_id,
         generation=wanted.generation,
         first_number=int(wanted.lines[0]["number"]),
         lines=[_without_nul(line) for line in wanted.lines],
     )
-    return bool(DecisionLog.objects.bulk_create([row], ignore_conflicts=True))
+
+
+def record_decisions(logs: list[DecisionLog]) -> int:
+    """Write batches of decisions; the same again changes nothing. Returns and raises as `record_turns` does."""
+    known = _known_sessions(log_.session_id for log_ in logs)
+    rows = [log_ for log_ in logs if log_.session_id in known]
+    return len(DecisionLog.objects.bulk_create(rows, ignore_conflicts=True))
 
 
 def _without_nul(line: dict[str, Any]) -> dict[str, Any]:

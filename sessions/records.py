@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from redis import asyncio as aioredis
 
 from sessions import lifecycle
+from sessions.models import DecisionLog, Turn
 from workers.streams import keys
 
 logger = structlog.get_logger(__name__)
@@ -67,21 +68,38 @@ class RecordWriter:
 
 
 def _write_rows(bodies: list[bytes]) -> None:
-    """One connection and one transaction a batch: the voices of this process share its interpreter."""
+    """One connection, one transaction, a few statements a batch: the voices of this process share its interpreter."""
     close_old_connections()
+    rows = _Rows()
+    for body in bodies:
+        try:
+            rows.add(json.loads(body))
+        except (ValidationError, ValueError, KeyError) as error:
+            logger.error("record_malformed", error=type(error).__name__)
     with transaction.atomic():
-        for body in bodies:
-            _write_row(body)
+        rows.write()
 
 
-def _write_row(body: bytes) -> None:
-    try:
-        record: Record = json.loads(body)
+class _Rows:
+    """A batch by kind. What was heard corrects turns of this batch or an earlier one, so it is written last."""
+
+    def __init__(self) -> None:
+        self._turns: list[Turn] = []
+        self._decisions: list[DecisionLog] = []
+        self._heard: list[tuple[str, str]] = []
+
+    def add(self, record: Record) -> None:
         if record.get("kind") == "heard":
-            lifecycle.correct_heard_text(str(record["reply_id"]), str(record["heard_text"]))
+            self._heard.append((str(record["reply_id"]), str(record["heard_text"])))
         elif record.get("kind") == "decisions":
-            lifecycle.record_decisions(record)
+            self._decisions.append(lifecycle.decisions_of(record))
         else:
-            lifecycle.record_turn(record)
-    except (ValidationError, ValueError, KeyError) as error:
-        logger.error("record_malformed", error=type(error).__name__)
+            self._turns.append(lifecycle.turn_of(record))
+
+    def write(self) -> None:
+        if self._turns:
+            lifecycle.record_turns(self._turns)
+        if self._decisions:
+            lifecycle.record_decisions(self._decisions)
+        for reply_id, heard_text in self._heard:
+            lifecycle.correct_heard_text(reply_id, heard_text)

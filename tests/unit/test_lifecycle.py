@@ -11,7 +11,14 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from sessions import lifecycle, presence
-from sessions.lifecycle import CapacityError, ChannelTakenError, ChannelUnknownError, claim_channel, record_turn
+from sessions.lifecycle import (
+    CapacityError,
+    ChannelTakenError,
+    ChannelUnknownError,
+    claim_channel,
+    record_turns,
+    turn_of,
+)
 from sessions.models import Session, Turn
 from tests.unit.web_site import Configure, configure  # noqa: F401
 from workers.errors import StreamsUnavailableError
@@ -238,8 +245,8 @@ def _record(session: Session, **fields: Any) -> dict[str, Any]:
 
 def test_a_turn_is_recorded_once() -> None:
     session = _claim()
-    assert record_turn(_record(session))
-    assert not record_turn(_record(session, user_text="another text"))
+    assert record_turns([turn_of(_record(session))])
+    assert not record_turns([turn_of(_record(session, user_text="another text"))])
     turn = Turn.objects.get()
     assert (turn.user_text, turn.heard_text, turn.delays) == (
         "What time is it?",
@@ -251,15 +258,22 @@ def test_a_turn_is_recorded_once() -> None:
     assert turn.ended_at.tzinfo is not None
 
 
+def test_a_batch_of_turns_takes_three_statements(django_assert_num_queries: Any) -> None:
+    session = _claim()
+    turns = [turn_of(_record(session, turn_id=f"turn_{number}")) for number in range(40)]
+    with django_assert_num_queries(3):
+        assert record_turns([*turns, turns[0]]) == 40
+
+
 def test_a_turn_of_an_unknown_session_is_dropped() -> None:
     session = _claim()
-    assert not record_turn(_record(session, session_id="sess_gone"))
+    assert not record_turns([turn_of(_record(session, session_id="sess_gone"))])
     assert Turn.objects.count() == 0
 
 
 def test_a_turns_nul_characters_do_not_reach_the_database() -> None:
     session = _claim()
-    assert record_turn(_record(session, user_text="a\x00b"))
+    assert record_turns([turn_of(_record(session, user_text="a\x00b"))])
     assert Turn.objects.get().user_text == "ab"
 
 
@@ -267,4 +281,4 @@ def test_a_turns_nul_characters_do_not_reach_the_database() -> None:
 def test_a_malformed_record_is_refused(fields: dict[str, Any]) -> None:
     session = _claim()
     with pytest.raises(ValidationError):
-        record_turn(_record(session, **fields))
+        turn_of(_record(session, **fields))
