@@ -3,7 +3,6 @@
 The web process imports this too, so whatever only a worker needs is loaded by path when a worker starts.
 """
 
-import gc
 from typing import Any
 
 from celery import Celery, signals
@@ -14,6 +13,7 @@ from kombu.transport.redis import Channel as RedisChannel
 from nova_site.env import environment, worker_settings
 from nova_site.logs import configure_logging
 from workers.errors import ConfigurationError
+from workers.garbage import settle_garbage
 from workers.plugins import load_object
 
 
@@ -99,8 +99,7 @@ def _start_parent(sender: Any, **_: Any) -> None:
         load_object("workers.startup.start_parent")(queues, worker_settings(environment()))
     except ConfigurationError as error:
         raise SystemExit(f"worker refused to start: {error.text}") from error
-    gc.collect()
-    gc.freeze()
+    settle_garbage()
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator,unused-ignore]

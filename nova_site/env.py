@@ -119,6 +119,9 @@ class Environment(BaseSettings):
     nova_speculation: bool = Field(
         default=True, description="begin a reply before the turn has ended; thrown away when the words change"
     )
+    nova_filler_ms: int = Field(
+        default=2_250, ge=0, le=10_000, description="silence after which a late answer is bridged by a phrase; 0: never"
+    )
     video_frame_interval: float = Field(default=0.5, ge=0.1, le=60, description="seconds between two frames, 0.1 to 60")
 
     agora_app_id: str | None = Field(
@@ -343,6 +346,7 @@ def build_web_settings(env: Environment) -> WebSettings:
         language=env.nova_language,
         voice_activity=env.nova_voice_activity,
         speculation=env.nova_speculation,
+        filler_ms=env.nova_filler_ms,
         video_frame_interval_seconds=env.video_frame_interval,
         sessions_max=env.sessions_max,
         session_idle_seconds=env.session_idle_seconds,

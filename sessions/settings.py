@@ -23,6 +23,7 @@ class WebSettings:
     language: str
     voice_activity: Literal["energy", "silero"]
     speculation: bool
+    filler_ms: int
     video_frame_interval_seconds: float
     sessions_max: int
     session_idle_seconds: int

@@ -51,6 +51,9 @@ class VoiceNodes(BaseModel):
         wanted["speculation"] = settings.speculation if wanted["speculation"] is None else wanted["speculation"]
         return TurnSettings(**wanted)
 
+    def filler_ms(self, settings: WebSettings) -> int:
+        return settings.filler_ms if self.llm.filler_ms is None else self.llm.filler_ms
+
     def vision_properties(self) -> VisionProperties:
         return self.vision
 
@@ -70,6 +73,9 @@ class TenNodes(BaseModel):
 
     def turn_settings(self, settings: WebSettings) -> TurnSettings:
         return TurnSettings(speculation=settings.speculation)
+
+    def filler_ms(self, settings: WebSettings) -> int:
+        return settings.filler_ms
 
     def vision_properties(self) -> VisionProperties:
         return VisionProperties()
@@ -146,6 +152,7 @@ class _Graph(BaseModel):
             tools=_tools(nodes.tool_names()),
             max_history_messages=nodes.llm.max_memory_length,
             is_memory_enabled=nodes.llm.is_memory_enabled,
+            filler_ms=nodes.filler_ms(settings),
         )
 
     def _node(self, node: str) -> Properties:

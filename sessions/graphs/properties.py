@@ -77,6 +77,7 @@ class TtsProperties(Properties):
 
 
 class VoiceLlmProperties(LlmProperties):
+    filler_ms: Annotated[int, Field(ge=0, le=10_000)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
     top_k: Annotated[int, Field(ge=0, le=128)] | None = None
     tools: Annotated[list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]], Field(max_length=16)] = [

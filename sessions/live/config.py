@@ -88,6 +88,8 @@ class SessionConfig:
     tool_choice: ToolChoice = ToolChoice()
     max_history_messages: int = 40
     is_memory_enabled: bool = True
+    filler_ms: int = 2_250
+    """Silence after which a late answer is bridged by a phrase, looked at four times a second; 0: never."""
     not_heard: str = "I didn't hear anything. Please say it again."
     """What is said in answer to a turn without words that the client wants answered."""
     announced_model: str = ""

@@ -59,6 +59,7 @@ def make_plan(
         fixed_text=config.not_heard if _is_about_nothing(history, options, turn_id) else None,
         is_out_of_band=options.is_out_of_band,
         can_be_interrupted=config.turns.interrupts_reply,
+        filler_ms=config.filler_ms,
         is_prepared=prepared_id is not None,
     )
 

@@ -68,6 +68,7 @@ class Reply:
         self._written: ReplyWritten | None = None
         self._tools = ToolCalls(plan.reply_id, host, is_out_of_band=plan.is_out_of_band)
         self._failure: NovaError | None = None
+        self._awaited_since_ms = self.delays.asked_ms
         self._told_of_delay_ms = 0.0
 
     # --- begin and end ----------------------------------------------------------------------------------------------
@@ -83,7 +84,7 @@ class Reply:
     def open_gate(self) -> None:
         """What has come meanwhile is told and sent as if it came now."""
         waiting, self._gate = self._gate or (), None
-        self._told_of_delay_ms = self._host.now_ms()
+        self._told_of_delay_ms = self._awaited_since_ms = self._host.now_ms()
         self._tell_start()
         for entry in waiting:
             if self.owns(entry):
@@ -178,6 +179,7 @@ class Reply:
             error = NovaError("the worker making this answer was lost", code="worker_lost", retriable=True)
             self._task_failed(index, error)
         self._tell_of_delay(now_ms)
+        self._bridge_delay(now_ms)
         if not self.is_over and self._written is None and now_ms - self.delays.asked_ms > MAX_REPLY_MS:
             self._fail(NovaError("the answer took too long", code="reply_too_long", retriable=True))
 
@@ -189,8 +191,12 @@ class Reply:
             return
         self._told_of_delay_ms = now_ms
         self._host.deliver(facts.Noticed("answer_delayed", "the answer takes longer than usual"))
-        phrases = phrases_for(self.plan.voice.language)
-        if self.plan.is_audio and phrases is not None and not self.spoken.sentences:
+
+    def _bridge_delay(self, now_ms: float) -> None:
+        """One phrase, once, for a listener who has heard nothing yet."""
+        plan, phrases = self.plan, phrases_for(self.plan.voice.language)
+        is_silent = plan.is_audio and not self.is_over and not self.spoken.sentences
+        if is_silent and phrases is not None and plan.filler_ms and now_ms - self._awaited_since_ms >= plan.filler_ms:
             self._say_phrase(phrases.filler)
 
     def _sentence_written(self, entry: SentenceWritten) -> None:

@@ -17,7 +17,7 @@ from tests.aws_emulator.transcripts import Utterance, final_event, partial_event
 _WINDOW_MS = 20
 _SURE_SILENCE_MS = 150
 _AHEAD_OF_TIME_MS = 250
-_STALLED_CLIENT_MS = 1_000
+_STALLED_CLIENT_MS = 2_500
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Hearing:
     """Feeds on chunks; an utterance ends `final_ms` after its last sound, on the clock of a real-time client.
 
     Silence must be seen in the audio too, so a client that is late does not cut its own utterance; only one
-    that sends nothing for a second does. A client faster than real time is judged by its audio alone.
+    that sends nothing for two and a half seconds does. A client faster than real time is judged by its audio alone.
     """
 
     def __init__(

@@ -66,6 +66,7 @@ def web_settings(aws: AwsSettings, transport: Literal["websocket", "http2"] = "w
         session_idle_seconds=60,
         voice_activity="energy",
         speculation=True,
+        filler_ms=2_250,
         web_processes=1,
         calls_per_minute=30,
         auth="required",

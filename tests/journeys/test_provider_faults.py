@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.house import House
-from tests.journeys.client import Client, Json, connect_socket, see_calls, tell_script
+from tests.journeys.client import Client, Json, connect_socket, generate_ticket, see_calls, start_channel, tell_script
+from tests.journeys.conftest import CALLER_KEY
 from tests.journeys.sounds import duration_ms, speech
 
 MS_PER_CHARACTER = 20
@@ -242,3 +243,13 @@ async def test_refused_credentials_of_the_ear_are_told_of_once_and_not_tried_aga
         await client.wait_for("error")
     assert _faults(client) == [("stt_credentials", False)]
     assert len(await see_calls(house, "transcribe")) == 1
+
+
+async def test_an_answer_that_is_late_is_bridged_by_a_phrase(house: House) -> None:
+    late = {"text": ANSWER, "first_token_ms": 3_500}
+    await tell_script(house, bedrock=[late], defaults=QUICK_VOICE)
+    channel, secret = await generate_ticket(house, key=CALLER_KEY)
+    await start_channel(house, channel, key=CALLER_KEY, properties={"llm": {"filler_ms": 1_000, "greeting": ""}})
+    async with connect_socket(house, key=secret) as client:
+        await client.ask("Think about it.")
+    assert client.said() == [f"One moment, please. {ANSWER}"]

@@ -1,7 +1,6 @@
 """`manage.py serve`: the web processes, HTTP and websockets, until they are told to stop."""
 
 import argparse
-import gc
 import os
 import socket
 from pathlib import Path
@@ -15,6 +14,7 @@ from sessions.management.supervisor import GivenUpError, Supervisor, interrupt_o
 from sessions.management.web_processes import shared_endpoint, web_programs
 from sessions.management.web_server import WebServer
 from workers.errors import ConfigurationError
+from workers.garbage import settle_garbage
 
 
 class Command(BaseCommand):
@@ -66,8 +66,7 @@ def _serve(endpoint: str) -> None:
     site = settings.ASGI_APPLICATION.rpartition(".")[0]
     start_process = import_string(f"{site}.start_web_process")
     server = WebServer(import_string(settings.ASGI_APPLICATION), endpoint, start_process)
-    gc.collect()
-    gc.freeze()
+    settle_garbage()
     server.run()
     if server.failure is not None:
         raise CommandError(server.failure)
