@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from ctypes.util import find_library
 from dataclasses import dataclass
 
 APT = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -21,6 +22,8 @@ class SystemTool:
     def is_present(self) -> bool:
         if self.package == "postgresql":
             return bool(postgres_folder())
+        if self.package == "libatomic1":
+            return find_library("atomic") is not None
         if self.package == "flite":
             return shutil.which("flite") is not None
         return chromium() is not None
@@ -39,6 +42,7 @@ def postgres_folder() -> str | None:
 
 TOOLS = [
     SystemTool("chromium", "browser tests"),
+    SystemTool("libatomic1", "browser tests"),  # for the node that playwright brings
     SystemTool("flite", "tests that speak to the local recogniser"),
     SystemTool("postgresql", "tests on PostgreSQL"),
 ]

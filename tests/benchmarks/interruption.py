@@ -4,13 +4,14 @@ import asyncio
 import random
 
 from tests.benchmarks.report import Table, load_note, spread_table
-from tests.benchmarks.speaker import Microphone, Reply, Speaker, open_speaker
+from tests.benchmarks.speaker import Microphone, Reply, Speaker, now_ms, open_speaker
 from tests.house import House
 
 ROUNDS = 25
 CHUNK_MS = 20
 VOICE_MS = 600
 LIMIT_SECONDS = 20.0
+STORM_REPLIES, STORM_STEP_SECONDS = 20, 0.1
 TALKS_SECONDS = (0.7, 1.3)
 STORY = [f"This is part {number} of a story that has no end. " for number in range(200)]
 LEAST: dict[str, object] = {"turns": {"interrupt_voice_ms": 20}}
@@ -18,7 +19,7 @@ LEAST: dict[str, object] = {"turns": {"interrupt_voice_ms": 20}}
 
 def measure(house: House) -> list[Table]:
     """Speech is paced at most 2 s ahead, so while it runs chunks leave steadily and a late one would be seen."""
-    return [asyncio.run(_by_voice(house)), asyncio.run(_by_client(house))]
+    return [asyncio.run(_by_voice(house)), asyncio.run(_by_client(house)), asyncio.run(_storm(house))]
 
 
 def _script(house: House) -> None:
@@ -69,6 +70,33 @@ async def _by_client(house: House) -> Table:
     table = spread_table(f"interruption by response.cancel, sent by the client {load_note()}")
     table.add_spread("cancel sent -> last speech byte", bytes_ms, "p95 <= 50")
     table.add_spread("cancel sent -> flush event", flush_ms, "p95 <= 20")
+    return table
+
+
+async def _storm(house: House) -> Table:
+    """Twenty replies asked for and cut off within 2 s, then one that is let be."""
+    _script(house)
+    bytes_ms, ends_ms = [], []
+    async with open_speaker(house, Microphone.of(CHUNK_MS, VOICE_MS)) as speaker, asyncio.timeout(2 * LIMIT_SECONDS):
+        for _ in range(STORM_REPLIES):
+            began = asyncio.get_running_loop().time()
+            reply = await speaker.ask("Tell me a story.")
+            await asyncio.sleep(max(0.0, began + STORM_STEP_SECONDS - asyncio.get_running_loop().time()))
+            cancelled_ms = await speaker.cancel()
+            await reply.is_done.wait()
+            ends_ms.append(now_ms() - cancelled_ms)
+            bytes_ms.append(max(0.0, reply.last_audio_ms - cancelled_ms))
+        open_calls = len(house.aws.journal(service="bedrock", open=True))
+        asked_ms = now_ms()
+        last = await speaker.ask("Tell me a story.")
+        await last.has_sound.wait()
+    table = spread_table(
+        f"storm: {STORM_REPLIES} replies cut off {STORM_STEP_SECONDS * 1_000:.0f} ms apart {load_note()}"
+    )
+    table.add_spread("cancel sent -> last speech byte", bytes_ms, "p95 <= 50")
+    table.add_spread("cancel sent -> response.done", ends_ms)
+    table.add_spread("the reply after it: asked -> first sound", [last.first_audio_ms - asked_ms])
+    table.add("model calls still open after it", str(open_calls), "", "", "1", "0")
     return table
 
 

@@ -101,6 +101,14 @@ class Speaker:
         assert self.last is not None
         return self.last
 
+    async def ask(self, text: str) -> Reply:
+        """A typed question; the reply as it begins."""
+        self._has_begun.clear()
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        await self._socket.send(json.dumps({"type": "conversation.item.create", "item": item}))
+        await self._socket.send('{"type":"response.create"}')
+        return await self.next_reply()
+
     async def cancel(self) -> float:
         sent_ms = now_ms()
         await self._socket.send('{"type":"response.cancel"}')
