@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from tests.benchmarks import frame, idle_streams, interruption, latency, memory, speech_end, turn_engine
 from tests.benchmarks.awake import awake_processors
 from tests.benchmarks.report import Table, header
+from tests.benchmarks.turn_quality import measure as turn_quality
 from tests.house import House
 
 HouseKeeper = Callable[[], House]
@@ -50,6 +51,10 @@ def _turn_engine(_: HouseKeeper) -> Iterator[Table]:
     yield turn_engine.measure()
 
 
+def _turn_quality(_: HouseKeeper) -> Iterator[Table]:
+    yield turn_quality.measure()
+
+
 BENCHMARKS = {
     "latency": _latency,
     "steps": _steps,
@@ -60,6 +65,7 @@ BENCHMARKS = {
     "memory": _memory,
     "frame": _frame,
     "turns": _turn_engine,
+    "turn_quality": _turn_quality,
 }
 
 
