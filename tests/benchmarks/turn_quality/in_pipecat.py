@@ -42,7 +42,7 @@ class Heard:
 
 
 class Listener:
-    """One clip: the voice's changes and the end of the turn, as their user aggregator puts the two together."""
+    """Clip after clip: the voice's changes and the end of the turn, as their user aggregator puts the two together."""
 
     def __init__(self, clock: ClipClock) -> None:
         voice = importlib.import_module("pipecat.audio.vad.silero")
@@ -54,14 +54,16 @@ class Listener:
             vars(module)["time"] = clock
         self._clock = clock
         self._quiet, self._speaking, self._complete = states.QUIET, states.SPEAKING, turns.EndOfTurnState.COMPLETE
-        self._voice: Any = voice.SileroVADAnalyzer(sample_rate=RATE_HZ)
-        self._voice.set_sample_rate(RATE_HZ)
+        self._new_voice = voice.SileroVADAnalyzer
+        self._voice: Any = None
         self._turn: Any = smart.LocalSmartTurnAnalyzerV3()
         self._turn.set_sample_rate(RATE_HZ)
-        self._is_voice = False
 
     async def listen(self, pcm: bytes) -> Heard:
         heard = Heard()
+        self._voice, self._is_voice = self._new_voice(sample_rate=RATE_HZ), False
+        self._voice.set_sample_rate(RATE_HZ)
+        self._turn.clear()
         chunk_bytes = RATE_HZ * CHUNK_MS // 1_000 * 2
         for number, start in enumerate(range(0, len(pcm), chunk_bytes), 1):
             self._clock.now_seconds += CHUNK_MS / 1_000
@@ -92,11 +94,12 @@ class Listener:
 
 
 def main(folder: Path) -> None:
+    listener = Listener(ClipClock())
     answer = {}
     for path in sorted(folder.glob("*.wav")):
         with wave.open(str(path)) as file:
             pcm = file.readframes(file.getnframes())
-        answer[path.stem] = vars(asyncio.run(Listener(ClipClock()).listen(pcm)))
+        answer[path.stem] = vars(asyncio.run(listener.listen(pcm)))
     print(json.dumps(answer))
 
 

@@ -13,12 +13,10 @@ from sessions.live.turn_taking.engine import TurnEngine
 from sessions.live.turn_taking.events import AgentChanged, TimePassed, TurnEvent
 from sessions.live.voice_activity import EnergyVoiceActivity, VoiceActivity, VoiceStarted
 from tests.benchmarks.turn_quality.clips import RATE_HZ, Clip, transcripts
-from tests.benchmarks.turn_quality.scoring import Outcome
+from tests.benchmarks.turn_quality.scoring import Outcome, first_sound_ms
 from tests.virtual_time import run_virtually
 
 CHUNK_MS = 20
-FIRST_SOUND_MS = 300
-"""From the end of a turn to the first sound of its reply: what resumes within it has not been spoken over."""
 _SPEAKING = AgentChanged(is_busy=True, is_speaking=True)
 Timed = tuple[float, TurnEvent]
 
@@ -108,9 +106,10 @@ class _Run:
         match decision:
             case decisions.EndTurn():
                 told.ends_ms.append(at_ms)
-                told.begun_ms.append(told.speculated_ms if decision.speculation_stands else at_ms)
+                begun_ms = told.speculated_ms if decision.speculation_stands else at_ms
+                told.begun_ms.append(begun_ms)
                 self._plan(at_ms, AgentChanged(is_busy=True))
-                self._plan(at_ms + FIRST_SOUND_MS, _SPEAKING)
+                self._plan(first_sound_ms(at_ms, begun_ms), _SPEAKING)
             case decisions.Interrupt():
                 told.stop_ms = at_ms if told.stop_ms is None else told.stop_ms
                 self._silence(at_ms)

@@ -43,7 +43,7 @@ ENGLISH: tuple[Recipe, ...] = (
     Recipe("interruption", ("Wait, I have another question.",)),
     Recipe("interruption", ("No, that is not what I meant.",)),
     Recipe("interruption", ("Can we talk about something else?",)),
-    Recipe("backchannel", ("Mm-hm.",)),
+    Recipe("backchannel", ("Uh-huh.",)),
     Recipe("backchannel", ("Right.",)),
     Recipe("backchannel", ("Okay.",)),
     Recipe("backchannel", ("Yeah, I see.",)),

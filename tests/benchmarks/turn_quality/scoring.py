@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from tests.benchmarks.turn_quality.clips import FALSE_ALARMS, Clip, Kind
 
+FIRST_SOUND_MS = 300
+"""From the begin of the work on a reply to its first sound, for all systems."""
 EDGE_MS = 60
 """A turn may be said to end so much before its last audible sample: no voice activity hears the last of a fading sound."""
 
@@ -25,11 +27,15 @@ class Outcome:
 
 @dataclass(slots=True)
 class Score:
-    """Over clips of one language. Delays are from the last audible sample; `silences_ms`: from the first of an
-    interruption to the agent's silence; `recoveries_ms`: how long the agent was silent for nothing."""
+    """Over clips of one language. Delays are from the last audible sample.
+
+    `cut_ins_heard`: those whose reply would have sounded into the pause. `silences_ms`: from the first sample of an
+    interruption to the agent's silence. `recoveries_ms`: how long the agent was silent for nothing.
+    """
 
     pauses: int = 0
     cut_ins: int = 0
+    cut_ins_heard: int = 0
     answers: int = 0
     delays_ms: list[float] = field(default_factory=list)
     begun_ms: list[float] = field(default_factory=list)
@@ -55,16 +61,21 @@ def score(judged: Iterable[tuple[Clip, Outcome]]) -> Score:
 
 
 def _score_answer(total: Score, clip: Clip, outcome: Outcome) -> None:
-    """A turn ended twice within one pause is one cut-in."""
+    """Every end before the voice's last is a cut-in; the first one after it is the answer's."""
     total.answers += 1
     total.pauses += len(clip.pauses)
-    total.cut_ins += sum(any(pause.holds(end_ms) for end_ms in outcome.ends_ms) for pause in clip.pauses)
-    for number, end_ms in enumerate(outcome.ends_ms):
+    for end_ms, begun_ms in zip(outcome.ends_ms, outcome.begun_ms or outcome.ends_ms, strict=True):
         if end_ms >= clip.voice.end_ms - EDGE_MS:
-            begun_ms = outcome.begun_ms[number] if outcome.begun_ms else end_ms
             total.delays_ms.append(end_ms - clip.voice.end_ms)
             total.begun_ms.append(begun_ms - clip.voice.end_ms)
             return
+        total.cut_ins += 1
+        total.cut_ins_heard += any(pause.holds(first_sound_ms(end_ms, begun_ms)) for pause in clip.pauses)
+
+
+def first_sound_ms(end_ms: float, begun_ms: float) -> float:
+    """Of the reply to a turn, which is not heard before the turn has ended."""
+    return max(end_ms, begun_ms + FIRST_SOUND_MS)
 
 
 def _score_interruption(total: Score, clip: Clip, outcome: Outcome) -> None:

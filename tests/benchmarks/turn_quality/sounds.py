@@ -20,6 +20,7 @@ FLITE = "flite"
 SPEECH_DBFS = -20.0
 ROOM_DBFS = -66.0
 _EDGE_SHARE = 0.02
+_CLOSING_MARKS = ".。?？"
 _LANGUAGES: dict[Language, str] = {"en": "en-US", "zh": "cmn-CN"}
 WordEnds = tuple[tuple[float, str], ...]
 
@@ -36,9 +37,8 @@ def speak(text: str, language: Language, voice: str, level_dbfs: float = SPEECH_
     sound, starts = _by_flite(text) if voice == FLITE else _by_espeak(text, language, voice)
     sound, cut_ms = _trimmed(sound)
     duration_ms = milliseconds(len(sound))
-    ends = [*(max(0.0, start_ms - cut_ms) for start_ms, _ in starts[1:]), duration_ms]
-    words = ((min(end, duration_ms), text[:upto]) for end, (_, upto) in zip(ends, starts, strict=True))
-    return levelled(sound, level_dbfs), tuple(words)
+    ends = [(min(max(0.0, start_ms - cut_ms), duration_ms), text[:at].rstrip()) for start_ms, at in starts[1:]]
+    return levelled(sound, level_dbfs), (*ends, (duration_ms, text.rstrip(_CLOSING_MARKS)))
 
 
 def _by_espeak(text: str, language: Language, voice: str) -> tuple[Floats, list[tuple[float, int]]]:
@@ -47,7 +47,7 @@ def _by_espeak(text: str, language: Language, voice: str) -> tuple[Floats, list[
     chunks = list(synthesiser.synthesize(text, options))
     resampler = StreamResampler(chunks[0].sample_rate_hz, RATE_HZ)
     pcm = resampler.process(b"".join(chunk.pcm for chunk in chunks)) + resampler.flush()
-    return _floats(pcm), [(mark.start_ms, mark.end) for mark in synthesiser.word_marks(text, options)]
+    return _floats(pcm), [(mark.start_ms, mark.start) for mark in synthesiser.word_marks(text, options)]
 
 
 def _by_flite(text: str) -> tuple[Floats, list[tuple[float, int]]]:
@@ -60,7 +60,7 @@ def _by_flite(text: str) -> tuple[Floats, list[tuple[float, int]]]:
     at = 0
     for word in text.split():
         at = text.index(word, at)
-        starts.append((milliseconds(len(sound)) * at / len(text), at + len(word)))
+        starts.append((milliseconds(len(sound)) * at / len(text), at))
         at += len(word)
     return sound, starts
 
