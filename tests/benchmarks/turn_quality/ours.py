@@ -82,7 +82,10 @@ class _Run:
     def outcome(self) -> Outcome:
         while (step := self._next()) is not None:
             at_ms, event = step
-            for decision in self._engine.handle(event, at_ms):
+            decided = self._engine.handle(event, at_ms)
+            if not decided and isinstance(event, TimePassed):
+                raise RuntimeError(f"{self._clip.name}: a deadline at {at_ms} that changes nothing")
+            for decision in decided:
                 self._carry_out(decision, at_ms)
         told = self._told
         return Outcome(tuple(told.ends_ms), tuple(told.begun_ms), told.stop_ms, tuple(told.holds))
