@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def chaos_house() -> Iterator[House]:
-    with House("aws") as house:
+    with House("aws", settings={"NOVA_FILLER_MS": "0"}) as house:
         yield house
 
 

@@ -125,6 +125,15 @@ def test_noise_that_keeps_the_voice_on_cannot_hold_a_final_for_ever() -> None:
     assert talk.of(EndTurn) == [EndTurn("hello there", "final_in_voice")]
 
 
+def test_a_voice_that_comes_back_after_unfinished_final_words_is_let_speak() -> None:
+    talk = Talk().at(0, VoiceStarted()).at(900, spoken("I called because", is_final=True)).at(1_000, VoiceStopped())
+    talk.at(2_900, VoiceStarted()).at(3_500, spoken("my heating is broken", "b", is_final=True)).at(
+        3_600, VoiceStopped()
+    )
+    talk.wait_until(9_000)
+    assert [end.text for end in talk.of(EndTurn)] == ["I called because my heating is broken"]
+
+
 def test_voice_without_words_is_a_phantom_and_closes_silently() -> None:
     talk = Talk().at(0, VoiceStarted()).at(300, VoiceStopped()).wait_until(10_000)
     assert talk.decisions == [StartTurn("voice"), UserPaused(0), DropTurn("no_words")]

@@ -54,13 +54,17 @@ class NoWords:
 
 
 class VoiceThatGoesOn:
-    """Noise may keep the voice on: final words end the turn after 1.2 s without others, partial ones after 10 s."""
+    """Noise may keep the voice on: final words end the turn after 1.2 s of it without others, partial ones after 10 s.
+
+    A voice that comes back after a pause has those 1.2 s from its own beginning.
+    """
 
     def due(self, now: Situation) -> Due | None:
         if now.state != "speaking":
             return None
         if now.words.are_final:
-            return Due(now.words_changed_ms + FINAL_IN_VOICE_MS, "final_in_voice")
+            since_ms = max(now.words_changed_ms, now.voice_since_ms or 0.0)
+            return Due(since_ms + FINAL_IN_VOICE_MS, "final_in_voice")
         return Due(now.words_changed_ms + STALLED_WORDS_MS, "stalled")
 
 
