@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from tests.benchmarks import frame, idle_streams, interruption, latency, memory, speech_end, turn_engine
-from tests.benchmarks.awake import awake_processors
 from tests.benchmarks.report import Table, header
 from tests.benchmarks.turn_quality import measure as turn_quality
 from tests.house import House
@@ -15,8 +14,6 @@ HouseKeeper = Callable[[], House]
 
 def _latency(house: HouseKeeper) -> Iterator[Table]:
     yield latency.measure(house(), 1, latency.ALONE_TURNS, "p50 <= 15")
-    with awake_processors():
-        yield latency.measure(house(), 1, latency.ALONE_TURNS, "p50 <= 15", "processors kept awake")
 
 
 def _many(house: HouseKeeper) -> Iterator[Table]:

@@ -14,12 +14,11 @@ STEP_TURNS = 20
 LEGS = ("final -> Bedrock request", "sentence sent -> Polly request", "Polly byte -> client byte")
 
 
-def measure(house: House, sessions: int, turns: int, goal: str, how: str = "") -> Table:
+def measure(house: House, sessions: int, turns: int, goal: str) -> Table:
     script(house, sessions * (turns + 1) * 2)
     replies, failed = asyncio.run(hold_talks(house, sessions, turns))
     timed = join_with_journal(house, replies)
-    how = f", {how}" if how else ""
-    title = f"added latency, {sessions} session(s), {turns} turns each{how}, {failed} failed {load_note()}"
+    title = f"added latency, {sessions} session(s), {turns} turns each, {failed} failed {load_note()}"
     return _table(title, timed, goal)
 
 

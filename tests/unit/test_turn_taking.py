@@ -131,7 +131,7 @@ def test_a_voice_that_comes_back_after_unfinished_final_words_is_let_speak() -> 
         3_600, VoiceStopped()
     )
     talk.wait_until(9_000)
-    assert [end.text for end in talk.of(EndTurn)] == ["I called because my heating is broken"]
+    assert talk.of(EndTurn) == [EndTurn("I called because my heating is broken", "final")]
 
 
 def test_voice_without_words_is_a_phantom_and_closes_silently() -> None:
