@@ -65,18 +65,13 @@ def make_client(
     max_streams: int,
     read_limit_seconds: float,
 ) -> Any:
-    """Retries are off here because ours stop at the first item; botocore's would not know about it.
-
-    So is botocore's check of the arguments, a third of the time a call spends before it leaves: they are made from
-    typed messages, and the service checks them all the same.
-    """
+    """Retries are off here because ours stop at the first item; botocore's would not know about it."""
     config = Config(
         connect_timeout=CONNECT_LIMIT_SECONDS,
         read_timeout=read_limit_seconds,
         max_pool_connections=max_streams + SPARE_CONNECTIONS,
         retries={"total_max_attempts": 1, "mode": "standard"},
         tcp_keepalive=True,
-        parameter_validation=False,
     )
     try:
         session: Any = boto3.session.Session()

@@ -3,7 +3,7 @@
 import gc
 
 YOUNG_OBJECTS = 20_000
-"""Of net new objects, before the youngest generation is looked at; Python's 700 is reached many times a turn."""
+"""Of net new objects, before the youngest generation is looked at; Python's own number is 700."""
 
 
 def settle_garbage() -> None:

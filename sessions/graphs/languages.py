@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from workers.languages import primary_tag
+
 DefaultEngine = Literal["neural", "generative"]
 
 
@@ -36,7 +38,6 @@ DEFAULT_VOICES: dict[str, DefaultVoice] = {
 # Transcribe and Polly disagree on Chinese.
 _SPOKEN = {"zh-CN": "cmn-CN", "zh-TW": "cmn-CN", "zh-HK": "yue-CN"}
 _HEARD = {"cmn-CN": "zh-CN", "yue-CN": "zh-HK"}
-_CHINESE_PRIMARY_TAGS = ("zh", "cmn", "yue")
 
 _GREETINGS = {
     "en": "Hello, I'm Nova. We are connected. How can I help you?",
@@ -82,11 +83,6 @@ def spoken_language(heard: str) -> str:
 def heard_language(spoken: str) -> str:
     """Transcribe's code for a language as Polly names it."""
     return _HEARD.get(spoken, spoken)
-
-
-def primary_tag(language: str) -> str:
-    tag = language.split("-")[0]
-    return "zh" if tag in _CHINESE_PRIMARY_TAGS else tag
 
 
 def default_greeting(language: str) -> str:

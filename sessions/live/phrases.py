@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from workers.languages import primary_tag
+
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
@@ -18,13 +20,13 @@ _BY_LANGUAGE = {
     "it": Phrases("Un momento, per favore.", "Mi dispiace, qualcosa è andato storto. Lo ripeta, per favore."),
     "ja": Phrases("少々お待ちください。", "申し訳ありません、うまくいきませんでした。もう一度お願いします。"),
     "ko": Phrases("잠시만 기다려 주세요.", "죄송합니다, 문제가 생겼습니다. 다시 말씀해 주세요."),
+    "nl": Phrases("Een ogenblik, alstublieft.", "Sorry, er ging iets mis. Zeg het alstublieft nog eens."),
+    "pl": Phrases("Chwileczkę, proszę.", "Przepraszam, coś poszło nie tak. Proszę powtórzyć."),
     "pt": Phrases("Um momento, por favor.", "Desculpe, algo correu mal. Repita, por favor."),
     "zh": Phrases("请稍等。", "抱歉，出了点问题，请再说一遍。"),
 }
-_SAME_LANGUAGE = {"cmn": "zh", "yue": "zh"}
 
 
 def phrases_for(language: str) -> Phrases | None:
     """`language` as Polly or Transcribe name it (en-US, cmn-CN). None where we know no phrase: a notice must do."""
-    name = language.split("-")[0].lower()
-    return _BY_LANGUAGE.get(_SAME_LANGUAGE.get(name, name))
+    return _BY_LANGUAGE.get(primary_tag(language))

@@ -2,10 +2,12 @@
 
 import pytest
 
+from sessions.graphs.languages import DEFAULT_VOICES
 from sessions.live import facts
 from sessions.live.phrases import phrases_for
 from sessions.live.spoken_text import FIRST_PHRASE, SpokenText
 from tests.unit.test_reply import SESSION, Scene
+from workers.fixed_lines import TOO_LONG, fixed_line
 from workers.streams.messages import TaskBeat, WorkFailed
 
 FILLER = f"resp.0.{FIRST_PHRASE}.0"
@@ -108,6 +110,15 @@ def test_phrases_go_by_the_language(language: str, filler: str) -> None:
     phrases = phrases_for(language)
     assert phrases is not None
     assert phrases.filler == filler
+
+
+def test_every_language_that_has_a_voice_has_its_phrases() -> None:
+    assert [language for language in DEFAULT_VOICES if phrases_for(language) is None] == []
+
+
+def test_a_workers_own_line_is_chinese_however_chinese_is_named() -> None:
+    lines = {fixed_line(TOO_LONG, language) for language in ("zh-CN", "cmn-CN", "yue-CN")}
+    assert lines == {TOO_LONG["zh"]}
 
 
 def test_no_phrase_is_better_than_one_in_another_language() -> None:
