@@ -31,7 +31,7 @@ class ReplyPlan:
     is_out_of_band: bool = False
     can_be_interrupted: bool = True
     is_prepared: bool = False
-    filler_ms: int = 2_250
+    filler_ms: int = 0
 
     @property
     def is_fixed(self) -> bool:

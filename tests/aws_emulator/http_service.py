@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -26,7 +27,7 @@ class ServiceError(Exception):
         self.status = status
 
 
-class HttpService:
+class HttpService(ABC):
     """One AWS service on the plain HTTP port; `answer` must close the call's journal entry."""
 
     name: ClassVar[str]
@@ -39,8 +40,8 @@ class HttpService:
         self.script = script
         self.keyring = keyring
 
-    async def answer(self, request: web.Request, call: Call, proof: Proof, body: bytes) -> web.StreamResponse:
-        raise NotImplementedError
+    @abstractmethod
+    async def answer(self, request: web.Request, call: Call, proof: Proof, body: bytes) -> web.StreamResponse: ...
 
     def journal_name(self, body: bytes) -> str:
         return self.name

@@ -129,7 +129,7 @@ class Scene:
         self.desk, self.host = Desk(), Host()
         plan = ReplyPlan(
             *SESSION, "resp", "item", "", (), ModelOptions("m"), VoiceOptions("Ruth", "neural", "en-US"), RATE_HZ,
-            is_audio=is_audio, fixed_text=fixed_text, is_out_of_band=is_out_of_band,
+            is_audio=is_audio, fixed_text=fixed_text, is_out_of_band=is_out_of_band, filler_ms=2_250,
         )  # fmt: skip
         self.reply = Reply(plan, self.desk, self.host, is_gated)
         self.reply.begin()

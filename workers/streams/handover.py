@@ -5,11 +5,10 @@ from typing import Any
 
 import redis
 
-from workers.errors import StreamsUnavailableError
 from workers.streams import keys
 from workers.streams.codec import to_json
 from workers.streams.messages import ReplyRequest, SentenceWritten, SpeechRequest
-from workers.streams.output_writer import add_output
+from workers.streams.output_writer import add_output, written_together
 from workers.streams.redis_clients import BLOCK_MS
 
 RETRY_SECONDS = 0.2
@@ -53,26 +52,17 @@ class OpeningSpeech:
     def write_first(self, entry: SentenceWritten) -> None:
         """The sentence goes to the web process and to its speech task in one round trip, so that no speech comes before it.
         Raises StreamsUnavailableError."""
-        pipeline = self._client.pipeline(transaction=False)
-        add_output(pipeline, self._address.output_stream, entry)
-        if self._is_awaited and self._voice is not None:
-            self._put(pipeline, to_json(SpeechRequest(self._address, 0, entry.text, self._voice)))
-        self._execute(pipeline)
+        with written_together(self._client) as pipeline:
+            add_output(pipeline, self._address.output_stream, entry)
+            if self._is_awaited and self._voice is not None:
+                self._put(pipeline, to_json(SpeechRequest(self._address, 0, entry.text, self._voice)))
 
     def withdraw(self) -> None:
         """There is no first sentence: the waiting task may end."""
         if self._is_awaited:
-            pipeline = self._client.pipeline(transaction=False)
-            self._put(pipeline, b"")
-            self._execute(pipeline)
+            with written_together(self._client) as pipeline:
+                self._put(pipeline, b"")
 
     def _put(self, pipeline: Any, body: bytes) -> None:
         self._is_awaited = False
         put_request(pipeline, keys.speech_request(self._address.reply_id, 0), body)
-
-    @staticmethod
-    def _execute(pipeline: Any) -> None:
-        try:
-            pipeline.execute()
-        except redis.RedisError as error:
-            raise StreamsUnavailableError(f"output could not be written: {type(error).__name__}") from error

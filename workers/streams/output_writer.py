@@ -1,5 +1,7 @@
 """The workers' end of the output stream: one entry after another, in order, bounded by trimming."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -15,6 +17,23 @@ def add_output(commands: Any, stream: str, entry: OutputEntry) -> None:
     commands.xadd(stream, output_fields(entry), maxlen=keys.OUTPUT_STREAM_ENTRIES, approximate=True)
 
 
+@contextmanager
+def written_together(client: "redis.Redis") -> Iterator[Any]:
+    """A pipeline that leaves in one round trip at the block's end. Raises StreamsUnavailableError."""
+    pipeline = client.pipeline(transaction=False)
+    yield pipeline
+    with _named_faults():
+        pipeline.execute()
+
+
+@contextmanager
+def _named_faults() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise StreamsUnavailableError(f"output could not be written: {type(error).__name__}") from error
+
+
 class OutputWriter:
     """Made once per worker process; safe to use from many greenlets."""
 
@@ -23,17 +42,11 @@ class OutputWriter:
 
     def write(self, stream: str, entry: OutputEntry) -> None:
         """Raises StreamsUnavailableError when Redis did not take the entry within about 2 s."""
-        try:
+        with _named_faults():
             add_output(self._client, stream, entry)
-        except redis.RedisError as error:
-            raise StreamsUnavailableError(f"output could not be written: {type(error).__name__}") from error
 
     def write_beats(self, beats: list[tuple[str, TaskBeat]]) -> None:
         """All beats in one round trip; a failed one is left out, the next follows in half a second."""
-        pipeline = self._client.pipeline(transaction=False)
-        for stream, beat in beats:
-            add_output(pipeline, stream, beat)
-        try:
-            pipeline.execute()
-        except redis.RedisError as error:
-            raise StreamsUnavailableError(f"beats could not be written: {type(error).__name__}") from error
+        with written_together(self._client) as pipeline:
+            for stream, beat in beats:
+                add_output(pipeline, stream, beat)
