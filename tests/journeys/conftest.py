@@ -16,8 +16,10 @@ HOUSE_SETTINGS = {
     "NOVA_API_KEYS": f"{API_KEY},{CALLER_KEY},{FOREIGN_KEY}",
     "SESSIONS_MAX": "1000",
     "NOVA_FILLER_MS": "0",
+    "NOVA_SPECULATION": "false",
 }
-"""No filler by default: on a machine that is slow for a moment it would stand before the scripted words."""
+"""No filler and no speculation by default: on a machine that is slow for a moment a filler would stand before the
+scripted words, and a reply begun too early would take the scripted answer with it."""
 QUIET_SECONDS = 15.0
 
 Play = Callable[[Callable[[House], Coroutine[Any, Any, Any]]], Any]

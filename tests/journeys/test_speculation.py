@@ -5,8 +5,16 @@ from typing import NamedTuple
 import pytest
 
 from tests.house import House
-from tests.journeys.client import Client, Json, connect_socket, see_calls, tell_script
-from tests.journeys.conftest import Play
+from tests.journeys.client import (
+    Client,
+    Json,
+    connect_socket,
+    generate_ticket,
+    see_calls,
+    start_channel,
+    tell_script,
+)
+from tests.journeys.conftest import CALLER_KEY, Play
 from tests.journeys.sounds import silence, speech
 
 QUESTION = "please tell me the time"
@@ -14,6 +22,7 @@ ANSWER = "It is noon. The sun is high."
 BEGINNING, WHOLE = "please book a table", "please book a table for two people"
 FIRST_VOICE_MS, THOUGHT_MS, SECOND_VOICE_MS = 900, 350, 800
 SETTLED_AFTER_MS, FINAL_AFTER_MS = 60, 1_500
+SPECULATING = {"llm": {"greeting": ""}, "turns": {"speculation": True}}
 TOOL = {"name": "current_time", "input": {"timezone": "UTC"}}
 
 
@@ -21,6 +30,12 @@ class Talk(NamedTuple):
     client: Client
     models: list[Json]
     finals_ms: list[float]
+
+
+async def _started(house: House) -> str:
+    channel_name, ticket = await generate_ticket(house, key=CALLER_KEY)
+    await start_channel(house, channel_name, key=CALLER_KEY, properties=SPECULATING)
+    return ticket
 
 
 async def _kept(house: House) -> Talk:
@@ -32,7 +47,7 @@ async def _kept(house: House) -> Talk:
             "transcribe": {"text": QUESTION, "stable_ms": SETTLED_AFTER_MS, "final_ms": FINAL_AFTER_MS},
         },
     )
-    async with connect_socket(house) as client:
+    async with connect_socket(house, key=await _started(house)) as client:
         await client.speak(speech(1_000), silence_ms=2_500)
         await client.wait_for("response.done")
         models = await see_calls(house, "bedrock", ended=True)
@@ -58,7 +73,7 @@ async def _dropped(house: House) -> Talk:
         bedrock=[{"text": "Let me see.", "tool_use": TOOL}, {"text": ANSWER}],
         defaults={"polly": {"ms_per_character": 10}, "transcribe": {"results": results}},
     )
-    async with connect_socket(house) as client:
+    async with connect_socket(house, key=await _started(house)) as client:
         sound = speech(FIRST_VOICE_MS) + silence(THOUGHT_MS) + speech(SECOND_VOICE_MS, seed=2)
         await client.speak(sound, silence_ms=2_500)
         await client.wait_for("response.done")
