@@ -10,8 +10,9 @@ from celery.app.amqp import AMQP
 from kombu import Connection
 from kombu.transport.redis import Channel as RedisChannel
 
-from nova_site.env import environment, worker_settings
+from nova_site.env import environment
 from nova_site.logs import configure_logging
+from nova_site.wiring import worker_settings
 from workers.errors import ConfigurationError
 from workers.garbage import settle_garbage
 from workers.plugins import load_object

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import dj_database_url
 
-from nova_site.env import build_web_settings, environment
+from nova_site.env import environment
 from nova_site.logs import logging_config
+from nova_site.wiring import build_web_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENV = environment()

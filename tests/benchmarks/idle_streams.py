@@ -10,7 +10,8 @@ from typing import Literal
 
 import psutil
 
-from nova_site.env import build_web_settings, environment
+from nova_site.env import environment
+from nova_site.wiring import build_web_settings
 from sessions.speech_to_text.aws_transcribe import AwsTranscribe
 from sessions.speech_to_text.contract import ListeningOptions, SpeechToTextStream
 from tests.aws_emulator.process import EmulatorProcess

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from nova_site.env import Environment, worker_settings
+from nova_site.env import Environment
+from nova_site.wiring import worker_settings
 from workers.settings import POLLY_LIMITS, CallLimit
 
 
