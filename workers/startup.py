@@ -76,13 +76,6 @@ def start_talking(settings: WorkerSettings) -> None:
 
 def start_seeing(settings: WorkerSettings) -> None:
     client = command_client(settings.redis_url, max_connections=4)
-    install_work(
-        SeeingWork(
-            client=client,
-            writer=OutputWriter(client),
-            compress=load_object("workers.vision.compressor.compress"),
-            signature=load_object("workers.vision.compressor.signature"),
-            is_near_identical=load_object("workers.vision.compressor.is_near_identical"),
-        )
-    )
+    eye = load_object("workers.seeing.Eye")(client)
+    install_work(SeeingWork(client=client, writer=OutputWriter(client), eye=eye))
     logger.info("worker_ready", work="seeing")
