@@ -11,7 +11,8 @@ import simplejpeg
 from PIL import Image
 
 from workers.language_model.contract import FrameSource, PictureFormat
-from workers.vision.picture_file import Size, broken_is_rejected, opened, read_header, without_metadata
+from workers.vision.picture_file import broken_is_rejected, opened, read_header, without_metadata
+from workers.vision.picture_size import Size
 from workers.vision.signature import GRID, signature_of
 
 Purpose = FrameSource

@@ -12,9 +12,9 @@ from typing import Final, Literal
 from PIL import Image
 
 from workers.errors import PictureRejectedError
+from workers.vision.picture_size import Size, webp_size
 
 FileKind = Literal["JPEG", "PNG", "WEBP"]
-Size = tuple[int, int]
 
 MAX_SIDE_PX: Final = 8_000
 MAX_PIXELS: Final = 20_000_000
@@ -108,7 +108,7 @@ def _judge_file(kind: FileKind, image: bytes) -> None:
     if kind == "PNG":
         _judge_png_text(image)
     if kind == "WEBP":
-        _judge_size(_webp_size(image))
+        _judge_webp_canvas(image)
         _judge_webp_frames(image)
 
 
@@ -158,20 +158,14 @@ def _names_length(body: bytes) -> int:
     return sum(len(name) + 1 for name in names)
 
 
+def _judge_webp_canvas(image: bytes) -> None:
+    """Pillow's decoder reserves the whole canvas as soon as it opens a WebP picture."""
+    size = webp_size(image)
+    if size is None:
+        raise PictureRejectedError("the WebP picture has no known header")
+    _judge_size(size)
+
+
 def _judge_webp_frames(image: bytes) -> None:
     if image.count(b"ANMF") > MAX_ANIMATION_FRAMES:
         raise PictureRejectedError("the animation has too many pictures", code="image_too_large")
-
-
-def _webp_size(image: bytes) -> Size:
-    """From the header: Pillow's decoder reserves the whole canvas as soon as it opens a WebP picture."""
-    chunk, body = image[12:16], image[20:30].ljust(10, b"\0")
-    if chunk == b"VP8X":
-        return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
-    if chunk == b"VP8L":
-        bits = int.from_bytes(body[1:5], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if chunk == b"VP8 ":
-        width, height = struct.unpack_from("<HH", body, 6)
-        return width & 0x3FFF, height & 0x3FFF
-    raise PictureRejectedError("the WebP picture has no known header")
