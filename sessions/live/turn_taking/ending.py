@@ -1,6 +1,6 @@
 """When a turn ends, is dropped, or the silence has lasted too long; ordered policies."""
 
-from sessions.live.turn_taking.phrases import ends_sentence, sounds_unfinished
+from sessions.live.turn_taking.phrases import ends_sentence, may_go_on, sounds_unfinished
 from sessions.live.turn_taking.situation import NEVER, Due, Policy, Situation
 
 NO_WORDS_MS = 3_000
@@ -77,6 +77,16 @@ class UnfinishedWords:
         return Due(max(now.voice_ended_ms, now.words_changed_ms) + now.settings.long_end_silence_ms, "unfinished")
 
 
+class WordsThatMayGoOn:
+    """Whole words of a kind that often goes on, as a number that is read out: half of `long_end_silence_ms`."""
+
+    def due(self, now: Situation) -> Due | None:
+        if not may_go_on(now.words.text):
+            return None
+        silence_ms = max(now.settings.long_end_silence_ms / 2, now.settings.end_silence_ms)
+        return Due(max(now.voice_ended_ms + silence_ms, now.words_changed_ms), "may_go_on")
+
+
 class FinalWords:
     """All words final: `final_silence_ms` without voice, in which consecutive finals of one breath join."""
 
@@ -151,6 +161,7 @@ END: tuple[Policy, ...] = (
     NoWords(),
     VoiceThatGoesOn(),
     UnfinishedWords(),
+    WordsThatMayGoOn(),
     FinalWords(),
     SettledWords(),
     WholeSentence(),

@@ -37,10 +37,11 @@ class ProtectedReply:
 
 
 class OnlyBackchannel:
-    """While all words are backchannels, only voice that goes on `interrupt_voice_ms` after the last of them interrupts."""
+    """While all words are backchannels, or partial ones that may become one ("yeah, I" see), only voice that goes on
+    `interrupt_voice_ms` after the last of them interrupts."""
 
     def due(self, now: Situation) -> Due | None:
-        if not now.words.text or not now.is_backchannel or now.state == "committing":
+        if not now.words.text or not now.may_become_backchannel or now.state == "committing":
             return None
         clock_ms = voice_clock_ms(now)
         if clock_ms is None:

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from sessions.live.config import TurnSettings
 from sessions.live.turn_taking.events import AgentChanged
-from sessions.live.turn_taking.phrases import is_backchannel
+from sessions.live.turn_taking.phrases import is_backchannel, may_become_backchannel
 from sessions.live.turn_taking.words import Words
 
 State = Literal["waiting", "speaking", "pausing", "committing"]
@@ -94,10 +94,17 @@ class Situation:
     @property
     def is_backchannel(self) -> bool:
         """The words so far say only that the user listens, and the agent has not asked for them."""
-        settings = self.settings
+        return self._may_listen_only and is_backchannel(self.words.text, self.settings.backchannel_words)
+
+    @property
+    def may_become_backchannel(self) -> bool:
+        """As `is_backchannel`, or partial words of which the next may make a backchannel."""
+        if self.is_backchannel:
+            return True
+        may_listen_only = self._may_listen_only and not self.words.are_final
+        return may_listen_only and may_become_backchannel(self.words.text, self.settings.backchannel_words)
+
+    @property
+    def _may_listen_only(self) -> bool:
         has_asked = self.agent.is_asking if self.agent.is_busy else self.has_asked
-        return (
-            settings.ignores_backchannels
-            and not has_asked
-            and is_backchannel(self.words.text, settings.backchannel_words)
-        )
+        return self.settings.ignores_backchannels and not has_asked
