@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from asgiref.local import Local
 from django.core.management import call_command
 from django.db import connections
 from django.db.utils import ConnectionHandler
@@ -18,12 +19,11 @@ ALIAS = "default"
 @contextmanager
 def used_database(url: str, blocker: DjangoDbBlocker, *, is_migrated: bool = True, **options: Any) -> Iterator[None]:
     """Every thread that connects meanwhile reaches this one; the run's own is back afterwards. `options` are the driver's."""
-    ours: Any = connections[ALIAS]
-    old = connections.settings
+    old, old_connections = connections.settings, connections._connections
     found = database_settings(url, Path.cwd(), 8)
     found["OPTIONS"].update(options)
     with blocker.unblock():
-        del connections[ALIAS]
+        connections._connections = Local(connections.thread_critical)
         connections.settings = ConnectionHandler({ALIAS: found}).settings
         try:
             if is_migrated:
@@ -31,8 +31,7 @@ def used_database(url: str, blocker: DjangoDbBlocker, *, is_migrated: bool = Tru
             yield
         finally:
             _close()
-            connections.settings = old
-            connections[ALIAS] = ours
+            connections.settings, connections._connections = old, old_connections
 
 
 def _close() -> None:

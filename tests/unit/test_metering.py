@@ -138,6 +138,13 @@ def test_a_speculation_that_was_kept_is_talk() -> None:
     assert [use.purpose for use in talk.collected()] == ["talk"]
 
 
+def test_the_agents_own_question_is_counted_apart() -> None:
+    talk = Metered()
+    talk.ask("side_1", is_told=False)
+    talk.meter.take(written("side_1.0"))
+    assert [use.purpose for use in talk.collected()] == ["aside"]
+
+
 @pytest.mark.parametrize("has_begun", [False, True])
 def test_a_call_that_failed_before_its_first_word_costs_nothing(has_begun: bool) -> None:
     talk = Metered()
