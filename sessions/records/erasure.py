@@ -13,6 +13,7 @@ from sessions.models import FrameSet, Session, SessionState, Turn
 from sessions.redis_clients import control_client
 from workers.errors import StreamsUnavailableError
 from workers.streams import keys
+from workers.streams.kept_pictures import forget_session
 
 log = structlog.get_logger(__name__)
 PAGE_ENTRIES = 500
@@ -74,8 +75,10 @@ def _erase_in_redis(erasure: Erasure, marks: set[str]) -> None:
         removed = _erase_entries(client, stream, _bears(erasure.session_id, marks))
         if removed:
             erasure.entries[stream] = removed
+    forget_session(client, erasure.session_id)
+    tombstone = keys.session_forgotten(erasure.session_id)
     for name in client.scan_iter(match="nova:*", count=1_000):
-        if any(mark in name.decode() for mark in marks):
+        if name.decode() != tombstone and any(mark in name.decode() for mark in marks):
             erasure.keys += client.delete(name)
 
 

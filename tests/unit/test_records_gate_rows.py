@@ -302,12 +302,13 @@ def _make_traces(store: "redis.Redis", session_id: str) -> None:
 
 
 def _found(store: "redis.Redis", session_id: str) -> list[str]:
-    """Where in Redis the session's words still stand."""
+    """Where in Redis the session still stands, beside its stop and the note that nothing is to be kept of it."""
+    kept = keys.session_forgotten(session_id)
     names: Any = list(store.scan_iter("*"))
     return sorted(
         name.decode()
         for name in names
-        if session_id in str(_content(store, name)) + name.decode() and b"control" not in name
+        if session_id in str(_content(store, name)) + name.decode() and name.decode() not in (kept, keys.CONTROL_STREAM)
     )
 
 
