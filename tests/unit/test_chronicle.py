@@ -194,6 +194,7 @@ async def test_op_06_a_budget_is_told_lived_by_and_ended() -> None:
     room.ask()
     for tokens in (6_000, 2_000, 3_000):
         room.answer(tokens)
+        room.time_ms += 1_000
         await room.finish_turn()
         room.chronicle.check()
         room.ask()
