@@ -157,10 +157,10 @@ class WebProcess:
         """The lease, and the presence of everyone whose socket is open here."""
         await self._leases.show_life()
         await self._outbox.flush()
-        await self._spending.exchange()
         present = [session.session_id for session in self.sessions if session.session_id]
         if present:
             await sync_to_async(presence.touch, thread_sensitive=False)(present)
+        await self._spending.exchange()
 
     async def _reap(self) -> None:
         await sync_to_async(lifecycle.reap_once)()

@@ -19,19 +19,20 @@ ALIAS = "default"
 @contextmanager
 def used_database(url: str, blocker: DjangoDbBlocker, *, is_migrated: bool = True, **options: Any) -> Iterator[None]:
     """Every thread that connects meanwhile reaches this one; the run's own is back afterwards. `options` are the driver's."""
-    old, old_connections = connections.settings, connections._connections
+    handler: Any = connections
+    old, old_connections = handler.settings, handler._connections
     found = database_settings(url, Path.cwd(), 8)
     found["OPTIONS"].update(options)
     with blocker.unblock():
-        connections._connections = Local(connections.thread_critical)
-        connections.settings = ConnectionHandler({ALIAS: found}).settings
+        handler._connections = Local(handler.thread_critical)
+        handler.settings = ConnectionHandler({ALIAS: found}).settings
         try:
             if is_migrated:
                 call_command("migrate", verbosity=0)
             yield
         finally:
             _close()
-            connections.settings, connections._connections = old, old_connections
+            handler.settings, handler._connections = old, old_connections
 
 
 def _close() -> None:

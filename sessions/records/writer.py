@@ -77,7 +77,7 @@ class RecordWriter:
         kept_from_ms = seconds * 1_000 - KEPT_MS
         after_position = f"{milliseconds}-{int(number) + 1}"
         oldest = after_position if int(milliseconds) < kept_from_ms else str(max(0, kept_from_ms))
-        await self._client.xtrim(keys.RECORDS_STREAM, minid=oldest, approximate=False)  # type: ignore[arg-type]
+        await self._client.xtrim(keys.RECORDS_STREAM, minid=oldest, approximate=False)
 
 
 class Written:

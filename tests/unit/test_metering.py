@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sessions.live.metering import Meter
-from sessions.live.usage import AWS, LOCAL, Providers, Usage
+from sessions.live.usage import AWS, FREE, LOCAL, Providers, Usage
 from sessions.speech_to_text.contract import ListeningOptions, StreamLife, Transcript
 from tests.unit.test_reply import SESSION, Desk
 from workers.language_model.contract import ModelOptions, StoredMessage, TextPart
@@ -230,7 +230,10 @@ def test_what_runs_here_has_quantities_and_no_price() -> None:
     talk.ask()
     talk.meter.take(written())
     talk.meter.take(SpeechFinished(*SESSION, "resp_1.0", 0, 1, 11))
-    assert [(use.cost_usd, use.input_tokens + use.characters) for use in talk.collected()] == [(0, 1_000), (0, 11)]
+    assert [(use.cost_usd, use.input_tokens + use.characters) for use in talk.collected()] == [
+        (FREE, 1_000),
+        (FREE, 11),
+    ]
 
 
 # --- hearing --------------------------------------------------------------------------------------------------------------
@@ -262,7 +265,8 @@ class Stream:
         pass
 
     async def transcripts(self) -> AsyncIterator[Transcript]:
-        for transcript in ():
+        heard: tuple[Transcript, ...] = ()
+        for transcript in heard:
             yield transcript
 
     async def close(self) -> None:
