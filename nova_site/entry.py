@@ -38,7 +38,7 @@ MANAGED = {
 
 
 def main(arguments: list[str]) -> NoReturn:
-    wish = _parser().parse_args(arguments)
+    wish = command_line().parse_args(arguments)
     if wish.command == "health":
         sys.exit(health(wish.of, is_live_enough=wish.live))
     if wish.command == "worker":
@@ -53,7 +53,7 @@ def become(command: list[str]) -> NoReturn:
     os.execv(command[0], command)  # noqa: S606 - the whole purpose
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nova", description="Become one of the processes of Nova Realtime.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("web", help="HTTP and websockets on HOST and PORT")
