@@ -70,7 +70,7 @@ def test_code_and_packages_belong_to_root_and_nobody_else_may_write_them(image: 
 
 def test_nothing_of_the_project_but_its_code_is_in_the_image(image: Image) -> None:
     found = {path.name for path in (image.root / "app").iterdir()}
-    assert found == {".run", "manage.py", "nova_site", "sessions", "workers"}
+    assert found == {".run", "__pycache__", "manage.py", "nova_site", "sessions", "workers"}
 
 
 def test_nothing_of_this_place_is_left_in_the_image(image: Image) -> None:
