@@ -104,6 +104,11 @@ class ContainerHouse(House):
         self.seer = self.contain("seer", "worker", "vision")
         self._wait_until_ready()
 
+    def _wait_until_ready(self) -> None:
+        for worker in (self.talker, self.seer):
+            worker.wait_for_log(" ready.")
+        self.webs[0].wait_for_url(f"{self.url}/readyz")
+
     def _make_environment(self) -> dict[str, str]:
         """Nothing of this machine: what the image does not set and a deployment would not give is missing."""
         given = self._own_environment()

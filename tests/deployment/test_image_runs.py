@@ -38,13 +38,13 @@ async def _seen_and_spoken(house: ContainerHouse) -> tuple[bytes, list[str], lis
         await client.speak(speech(800))
         await client.wait_for("response.done")
         [call] = await see_calls(house, "bedrock", 1)
-        return client.audio(), client.captions(), call["facts"]["images"]
+        return client.audio(), client.said(), call["facts"]["images"]
 
 
 def test_a_spoken_turn_with_a_picture_goes_through_containers(containers: ContainerHouse) -> None:
-    sound, captions, pictures = asyncio.run(_seen_and_spoken(containers))
+    sound, said, pictures = asyncio.run(_seen_and_spoken(containers))
     assert rms(sound) > 0.05
-    assert "".join(captions) == "A grey wall."
+    assert "".join(said) == "A grey wall."
     assert len(pictures) == 1
 
 
