@@ -8,8 +8,9 @@ import sys
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from nova_site.env_records import RecordsEnvironment
 from workers.errors import ConfigurationError
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
@@ -40,7 +41,7 @@ NOT_SERVING = (
 )
 
 
-class Environment(BaseSettings):
+class Environment(RecordsEnvironment):
     """One field per variable; the variable's name is the field's name in capitals."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
