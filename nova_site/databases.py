@@ -9,14 +9,22 @@ SQLITE = "django.db.backends.sqlite3"
 CONNECT_SECONDS = 3
 POOL_WAIT_SECONDS = 3
 IDLE_SECONDS = 300
+RECONNECT_SECONDS = 1.0
+"""The pool's own pauses between tries grow; those who ask try again anyway, and a server that is back is found at once."""
 
 
 def database_settings(url: str, base_folder: Path, pool_size: int) -> dict[str, Any]:
     """Under ASGI many threads come and go: a connection of their own that lives on with each would never be given back."""
-    found: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=0))
+    found: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=0, conn_health_checks=True))
     if found["ENGINE"] == SQLITE:
         return {**found, "NAME": _sqlite_name(str(found["NAME"]), base_folder), "OPTIONS": _sqlite_options()}
-    pool = {"min_size": 0, "max_size": pool_size, "timeout": POOL_WAIT_SECONDS, "max_idle": IDLE_SECONDS}
+    pool = {
+        "min_size": 0,
+        "max_size": pool_size,
+        "timeout": POOL_WAIT_SECONDS,
+        "max_idle": IDLE_SECONDS,
+        "reconnect_timeout": RECONNECT_SECONDS,
+    }
     return {**found, "OPTIONS": {**found.get("OPTIONS", {}), "connect_timeout": CONNECT_SECONDS, "pool": pool}}
 
 

@@ -26,6 +26,7 @@ class Purpose(models.TextChoices):
     TALK = "talk"
     SPECULATION = "speculation", "dropped speculation"
     RETRY = "retry", "attempt that was given up"
+    ASIDE = "aside", "the agent's own question"
 
 
 class Usage(models.Model):

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from asgiref.local import Local
 from django.core.management import call_command
 from django.db import connections
 from django.db.utils import ConnectionHandler
@@ -18,21 +19,20 @@ ALIAS = "default"
 @contextmanager
 def used_database(url: str, blocker: DjangoDbBlocker, *, is_migrated: bool = True, **options: Any) -> Iterator[None]:
     """Every thread that connects meanwhile reaches this one; the run's own is back afterwards. `options` are the driver's."""
-    ours: Any = connections[ALIAS]
-    old = connections.settings
+    handler: Any = connections
+    old, old_connections = handler.settings, handler._connections
     found = database_settings(url, Path.cwd(), 8)
     found["OPTIONS"].update(options)
     with blocker.unblock():
-        del connections[ALIAS]
-        connections.settings = ConnectionHandler({ALIAS: found}).settings
+        handler._connections = Local(handler.thread_critical)
+        handler.settings = ConnectionHandler({ALIAS: found}).settings
         try:
             if is_migrated:
                 call_command("migrate", verbosity=0)
             yield
         finally:
             _close()
-            connections.settings = old
-            connections[ALIAS] = ours
+            handler.settings, handler._connections = old, old_connections
 
 
 def _close() -> None:

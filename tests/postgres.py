@@ -7,8 +7,9 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -60,9 +61,18 @@ def _run(command: list[str], user: str | None) -> None:
         raise RuntimeError(f"{command[0]}: {result.stderr.decode(errors='replace')[-2_000:]}")
 
 
+class Postgres:
+    """A server that can be taken away and brought back."""
+
+    def __init__(self, url: str, start: Callable[[], None], stop: Callable[[], None]) -> None:
+        self.url = url
+        self.start = start
+        self.stop = stop
+
+
 @contextmanager
-def running_postgres(binaries: Path) -> Iterator[str]:
-    """Yields a DATABASE_URL; everything is gone afterwards."""
+def running_postgres(binaries: Path) -> Iterator[Postgres]:
+    """Everything is gone afterwards."""
     user = _server_user()
     folder = Path(tempfile.mkdtemp(prefix="nova-pg-"))
     if user is not None:
@@ -72,11 +82,13 @@ def running_postgres(binaries: Path) -> Iterator[str]:
     control = [str(binaries / "pg_ctl"), "-D", data, "-w", "-t", str(START_SECONDS)]
     try:
         _run([str(binaries / "initdb"), "-D", data, "-U", "nova", "--auth=trust", "-E", "UTF8", "-N"], user)
-        _run([*control, "-l", log, "-o", options, "start"], user)
+        start = partial(_run, [*control, "-l", log, "-o", options, "start"], user)
+        stop = partial(_run, [*control, "-m", "immediate", "stop"], user)
+        start()
         try:
-            yield f"postgres://nova@127.0.0.1:{port}/postgres"
+            yield Postgres(f"postgres://nova@127.0.0.1:{port}/postgres", start, stop)
         finally:
-            _run([*control, "-m", "immediate", "stop"], user)
+            stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -89,6 +101,9 @@ def fresh_database(url: str) -> str:
     return f"{url.rpartition('/')[0]}/{name}"
 
 
+_RUNNING: dict[str, Postgres] = {}
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     binaries = find_binaries()
@@ -96,5 +111,12 @@ def postgres_url() -> Iterator[str]:
         if os.environ.get("CI") == "true":
             pytest.fail("PostgreSQL's initdb was not found, and under CI=true nothing may be skipped")
         pytest.skip("PostgreSQL's initdb was not found; install the postgresql package")
-    with running_postgres(binaries) as url:
-        yield url
+    with running_postgres(binaries) as server:
+        _RUNNING[server.url] = server
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_url: str) -> Postgres:
+    """The server itself; who stops it starts it again."""
+    return _RUNNING[postgres_url]

@@ -21,7 +21,7 @@ logger = structlog.get_logger(__name__)
 
 WAITING_EVENTS = 100
 KNOWN_USAGES = 50
-FLUSH_MS = 1_000.0
+CHECK_MS = 1_000.0
 BUDGET_TEXTS = {
     "short": "the {which}'s budget is nearly spent: answers are brief from now on",
     "blind": "the {which}'s budget is nearly spent: pictures are not looked at any more",
@@ -72,7 +72,7 @@ class Chronicle:
         self._usages: list[Usage] = []
         self._events: deque[Record] = deque(maxlen=WAITING_EVENTS)
         self._event_count = 0
-        self._flushed_ms = 0.0
+        self._check_ms = 0.0
         self._reported_usd = FREE
         self._turn_usd = FREE
         self._turn_seconds = 0.0
@@ -91,13 +91,14 @@ class Chronicle:
         self._write({"kind": "connection", "connected_at": self._host.epoch_ms() / 1_000, "providers": providers})
 
     def check(self) -> None:
-        """Called several times a second."""
-        if not self._session_id:
+        """Called several times a second, of which one is enough."""
+        now_ms = self._host.now_ms()
+        if not self._session_id or now_ms < self._check_ms:
             return
+        self._check_ms = now_ms + CHECK_MS
         self._collect()
         self._mind_budget()
-        now_ms = self._host.now_ms()
-        if (self._usages or self._events) and now_ms - self._flushed_ms >= FLUSH_MS:
+        if self._usages or self._events:
             self._write({"kind": "more"})
 
     async def close(self) -> None:
@@ -180,7 +181,6 @@ class Chronicle:
         usages, self._usages = self._usages, []
         events = list(self._events)
         self._events.clear()
-        self._flushed_ms = self._host.now_ms()
         whole = {**record, "session_id": self._session_id, "generation": self._generation}
         if usages:
             whole["usages"] = [usage.to_record() for usage in usages]

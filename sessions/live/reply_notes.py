@@ -33,31 +33,38 @@ class ReplyNotes:
     def asked(self, request: ReplyRequest) -> None:
         work_id = request.address.reply_id
         reply_id, _, attempt = work_id.partition(".")
-        notes = self._by_reply.setdefault(reply_id, _Notes())
+        notes = self._of(reply_id)
         notes.attempts = int(attempt) + 1 if attempt.isdigit() else 1
         notes.model_id = request.options.model
         notes.voice = request.opening_voice.voice if request.opening_voice is not None else ""
         history = [part for message in request.history for part in message.parts if isinstance(part, FramePart)]
         notes.frames = [_frame(part, "history") for part in history]
         notes.frames += [_frame(part, "turn") for part in request.user_frames]
-        while len(self._by_reply) > KEPT_REPLIES:
-            del self._by_reply[next(iter(self._by_reply))]
 
     def take(self, entry: OutputEntry) -> None:
-        notes = self._by_reply.get(reply_of(entry.reply_id))
-        if notes is None:
-            return
         match entry:
             case ReplyWritten() if entry.model_id:
-                notes.model_id = entry.model_id
+                self._of(entry.reply_id).model_id = entry.model_id
             case SpeechFinished() if entry.engine:
-                notes.engine = entry.engine
+                self._of(entry.reply_id).engine = entry.engine
             case ToolCalled():
-                notes.tools[entry.tool_use_id] = _tool(entry, len(notes.tools), self._epoch_ms())
-            case ToolReturned() if entry.tool_use_id in notes.tools:
-                call = notes.tools[entry.tool_use_id]
-                call["is_error"], call["result_bytes"] = entry.is_error, len(entry.content.encode())
-                call["lasted_ms"] = self._epoch_ms() - int(call["called_at"] * 1_000)
+                tools = self._of(entry.reply_id).tools
+                tools[entry.tool_use_id] = _tool(entry, len(tools), self._epoch_ms())
+            case ToolReturned():
+                self._returned(entry)
+
+    def _of(self, work_id: str) -> _Notes:
+        """A fixed text, as a greeting, is asked of no model and has an engine all the same."""
+        notes = self._by_reply.setdefault(reply_of(work_id), _Notes())
+        while len(self._by_reply) > KEPT_REPLIES:
+            del self._by_reply[next(iter(self._by_reply))]
+        return notes
+
+    def _returned(self, entry: ToolReturned) -> None:
+        call = self._of(entry.reply_id).tools.get(entry.tool_use_id)
+        if call is not None:
+            call["is_error"], call["result_bytes"] = entry.is_error, len(entry.content.encode())
+            call["lasted_ms"] = self._epoch_ms() - int(call["called_at"] * 1_000)
 
     def take_out(self, reply_id: str) -> dict[str, Any]:
         notes = self._by_reply.pop(reply_id, _Notes())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sessions.live.usage import FREE, Providers, PurposeName, Usage, thinking_cost
+from sessions.live.usage import ASIDE_PREFIX, FREE, Providers, PurposeName, Usage, thinking_cost
 from workers.language_model.contract import FramePart, TextPart, ToolResultPart
 from workers.language_model.model_table import picture_tokens
 from workers.language_model.token_estimate import estimated_tokens
@@ -76,7 +76,8 @@ class ThinkingMeter:
         """
         found = []
         for work_id, call in list(self._calls.items()):
-            is_real = reply_of(work_id) in started or call.called_off_ms is not None or is_last
+            is_real = reply_of(work_id) in started or work_id.startswith(ASIDE_PREFIX)
+            is_real = is_real or call.called_off_ms is not None or is_last
             if call.settled_ms is None and is_real and self._is_over(call, now_ms, is_last):
                 call.settled_ms = now_ms
                 self._expect(call)
@@ -135,6 +136,8 @@ def reply_of(work_id: str) -> str:
 
 
 def _purpose(work_id: str, call: _Call, started: set[str]) -> PurposeName:
+    if work_id.startswith(ASIDE_PREFIX):
+        return "aside"
     if reply_of(work_id) not in started:
         return "speculation"
     return "retry" if call.has_failed else "talk"

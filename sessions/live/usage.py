@@ -7,7 +7,9 @@ from typing import Any, Literal
 from workers.prices import PriceTable
 
 ServiceName = Literal["speech_to_text", "language_model", "text_to_speech"]
-PurposeName = Literal["talk", "speculation", "retry"]
+PurposeName = Literal["talk", "speculation", "retry", "aside"]
+ASIDE_PREFIX = "side_"
+"""Requests of the agent's own, as a note of what was seen: no reply to anyone."""
 
 AWS = "aws"
 LOCAL = "local"
@@ -21,6 +23,9 @@ class Providers:
     speech_to_text: str
     language_model: str
     text_to_speech: str
+
+
+AMAZON = Providers(AWS, AWS, AWS)
 
 
 @dataclass(frozen=True, slots=True)

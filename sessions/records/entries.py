@@ -52,7 +52,7 @@ class UsageEntry(_Entry):
     service: Literal["speech_to_text", "language_model", "text_to_speech"]
     provider: Name
     model: ModelName = ""
-    purpose: Literal["talk", "speculation", "retry"] = "talk"
+    purpose: Literal["talk", "speculation", "retry", "aside"] = "talk"
     seconds: Milliseconds = 0
     billed_seconds: Milliseconds = 0
     input_tokens: Count = 0

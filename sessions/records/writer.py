@@ -72,11 +72,12 @@ class RecordWriter:
             await self._client.xdel(keys.RECORDS_STREAM, *gone)
 
     async def _trim(self, position: bytes) -> None:
-        written_ms = int(position.partition(b"-")[0])
-        if written_ms > KEPT_MS:
-            seconds, _ = await self._client.time()
-            oldest_ms = min(written_ms, seconds * 1_000 - KEPT_MS)
-            await self._client.xtrim(keys.RECORDS_STREAM, minid=oldest_ms, approximate=False)
+        milliseconds, _, number = position.decode().partition("-")
+        seconds, _ = await self._client.time()
+        kept_from_ms = seconds * 1_000 - KEPT_MS
+        after_position = f"{milliseconds}-{int(number) + 1}"
+        oldest = after_position if int(milliseconds) < kept_from_ms else str(max(0, kept_from_ms))
+        await self._client.xtrim(keys.RECORDS_STREAM, minid=oldest, approximate=False)
 
 
 class Written:

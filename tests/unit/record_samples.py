@@ -10,9 +10,9 @@ from pytest_django import DjangoDbBlocker
 from sessions.models import DailyUsage, Session
 from sessions.records.entries import AnyRecord, read_record
 from tests.databases import used_database
-from tests.postgres import fresh_database, postgres_url
+from tests.postgres import fresh_database, postgres, postgres_url
 
-__all__ = ["database", "empty_database", "postgres_url"]
+__all__ = ["database", "empty_database", "postgres", "postgres_url"]
 
 AT = 1_795_334_400.0
 """A second of 2026-11-22."""

@@ -84,7 +84,7 @@ OTHERS: tuple[facts.Fact, ...] = (
     facts.PlaybackHeld("resp_1", "item_a", True),
     facts.PlaybackFlushed("resp_1", "item_a", 640, "turn_detected"),
     facts.StateChanged(True, False, False),
-    facts.TurnMeasured("resp_1", {"first_speech_ms": 12.5}),
+    facts.TurnMeasured("resp_1", {"first_audio": 312.5}, facts.TurnUsage(input_tokens=812)),
     facts.VisionChanged(500, "resp_1", (17,)),
     facts.Noticed("voice_fallback", "Another engine speaks."),
     facts.FaultHappened("provider_throttled", "Too often.", True, "event_1", "audio", True),
