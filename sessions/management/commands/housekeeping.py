@@ -5,13 +5,14 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from sessions import lifecycle
+STEPS = ("reap", "clearsessions")
 
 
 class Command(BaseCommand):
-    help = "End sessions whose clients are gone and remove expired logins; then end."
+    help = "End idle sessions, remove those kept for long enough, remove expired logins; then end."
+    requires_system_checks = ()
 
     def handle(self, *_: Any, **options: Any) -> None:
-        self.stdout.write(f"idle sessions ended: {len(lifecycle.reap_once())}")
-        call_command("clearsessions")
-        self.stdout.write("clearsessions: done")
+        for step in STEPS:
+            call_command(step, stdout=self.stdout, stderr=self.stderr)
+            self.stdout.write(f"{step}: done")
