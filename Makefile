@@ -21,8 +21,9 @@ run: $(VENV)/.runtime ## Start the whole system on this machine and print the pa
 
 test: $(VENV)/.testing ## Run the whole suite against a real Redis and the AWS emulator
 	@$(BIN)/python -m tests.system_tools
-	$(BIN)/python -m pytest tests -m "not chaos" -n 2 -p tests.sharing_out
+	$(BIN)/python -m pytest tests -m "not chaos and not deployment" -n 2 -p tests.sharing_out
 	$(BIN)/python -m pytest tests -m chaos
+	$(BIN)/python -m pytest tests -m deployment
 
 bench: $(VENV)/.testing ## Run the benchmarks and print their tables
 	$(BIN)/python -m tests.benchmarks

@@ -3,6 +3,8 @@
 The web process imports this too, so whatever only a worker needs is loaded by path when a worker starts.
 """
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
@@ -17,14 +19,33 @@ from nova_site.wiring import worker_settings
 from workers.errors import ConfigurationError
 from workers.garbage import settle_garbage
 from workers.plugins import load_object
+from workers.worker_beat import PAUSE_SECONDS, WorkerBeat
+
+_beats: list[WorkerBeat] = []
+"""Of this process: one in a worker that is asked for it, none elsewhere."""
 
 
 class QuickConnection(Connection):  # type: ignore[misc,unused-ignore]
     """Tries again after 0.2 s, then 0.4 s, at most 1 s; kombu's own 2, 4, 6 s would outlast the user's patience."""
 
     def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
-        quick = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1.0}
+        """A `callback` is called about once a second while there is no connection."""
+        callback: Callable[[], None] | None = options.pop("callback", None)
+
+        def each_second() -> None:
+            for beat in _beats:
+                beat.connecting()
+            if callback is not None:
+                callback()
+
+        quick = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1.0, "callback": each_second}
         return super().ensure_connection(*arguments, **{**quick, **options})
+
+    def drain_events(self, **options: Any) -> Any:
+        """Once in each turn of the loop of a gevent worker, 2 s apart at most."""
+        for beat in _beats:
+            beat.turned()
+        return super().drain_events(**options)
 
 
 class QuickAMQP(AMQP):  # type: ignore[misc,unused-ignore]
@@ -97,11 +118,30 @@ def _start_parent(sender: Any, **_: Any) -> None:
     """Runs in the worker's first process, before it takes tasks; a wrong pool ends it with one line."""
     _set_up_logging()  # Celery's own moment for it comes later
     queues = frozenset(sender.app.amqp.queues.consume_from)
+    env = environment()
     try:
-        load_object("workers.startup.start_parent")(queues, worker_settings(environment()))
+        load_object("workers.startup.start_parent")(queues, worker_settings(env))
     except ConfigurationError as error:
         raise SystemExit(f"worker refused to start: {error.text}") from error
+    if env.nova_worker_beat_file is not None:
+        _beats.append(WorkerBeat(Path(env.nova_worker_beat_file)))
     settle_garbage()
+
+
+@signals.worker_ready.connect  # type: ignore[untyped-decorator,unused-ignore]
+def _beat_by_timer(sender: Any, **_: Any) -> None:
+    """The prefork pool's loop drains no events but runs timers; this comes again after each lost connection."""
+    for beat in _beats:
+        beat.turned()
+        if sender.hub is not None and not beat.is_timed:
+            beat.is_timed = True
+            sender.timer.call_repeatedly(PAUSE_SECONDS, beat.turned)
+
+
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator,unused-ignore]
+def _beat_goodbye(**_: Any) -> None:
+    for beat in _beats:
+        beat.leaving()
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator,unused-ignore]

@@ -37,7 +37,7 @@ PROVIDERS: dict[Kind, dict[str, str]] = {
 POLLY_LIMIT = re.compile(r"([a-z-]+)=([1-9]\d{0,4})/([1-9]\d{0,4})")
 DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
 NOT_SERVING = frozenset(
-    "makemigrations collectstatic check doctor talk run_local replay_turns cost_report erase_session "
+    "makemigrations migrate housekeeping collectstatic check doctor talk run_local replay_turns cost_report erase_session "
     "retire_records reap".split()
 )
 
@@ -176,6 +176,10 @@ class Environment(RecordsEnvironment):
         default=30, ge=1, description="how often a caller may call generate, start and client_secrets in a minute"
     )
     session_idle_seconds: int = Field(default=60, ge=5, description="a session without a client ends after this long")
+    nova_worker_beat_file: str | None = Field(
+        default=None,
+        description="file in which a worker says once a second that it takes tasks, for probes; none is written when not set",
+    )
     nova_log_format: Literal["json", "console"] = Field(
         default="json", description="`console` is for people (`make run` sets it)"
     )

@@ -1,6 +1,7 @@
 """Django's settings, derived from the environment; nothing here reads a variable itself."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from nova_site.databases import database_settings
 from nova_site.env import environment
@@ -75,7 +76,20 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_TRUSTED_ORIGINS = [origin for origin in ENV.nova_allowed_origins if origin.startswith("http")]
+PUBLIC = urlsplit(ENV.nova_public_url or "")
+IS_HTTPS = PUBLIC.scheme == "https"
+SESSION_COOKIE_SECURE = IS_HTTPS
+CSRF_COOKIE_SECURE = IS_HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # other hosts of the domain are not ours to promise for
+    "security.W021",  # nor is its preloading
+    "security.W008",  # the front door redirects; a probe inside the cluster speaks plain HTTP
+]
+# Behind CloudFront the last step is plain HTTP, so the page's own origin is not what a request says of itself.
+CSRF_TRUSTED_ORIGINS = [
+    origin for origin in (*ENV.nova_allowed_origins, f"{PUBLIC.scheme}://{PUBLIC.netloc}") if origin.startswith("http")
+]
 if ENV.nova_trusted_hops:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536

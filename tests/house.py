@@ -174,6 +174,9 @@ class House:
 
     def _make_environment(self) -> dict[str, str]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("NOVA_", "AWS_"))}
+        return {**inherited, **self._own_environment()}
+
+    def _own_environment(self) -> dict[str, str]:
         aws = self.aws.env() if self._providers == "aws" else {}
         database_url = self._database_url or f"sqlite:///{self.folder}/nova.sqlite3"
         own = {
@@ -190,7 +193,7 @@ class House:
             "NOVA_CALLS_PER_MINUTE": "100000",
             "NOVA_POLLY_LIMITS": "generative=10000/10000,neural=10000/10000",
         }
-        return {**inherited, **aws, **own, **self._settings}
+        return {**aws, **own, **self._settings}
 
     def _add(self, name: str, command: list[str]) -> Process:
         process = Process(name, command, self.environment, self.folder)

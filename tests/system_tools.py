@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 APT = {"DEBIAN_FRONTEND": "noninteractive"}
 INSTALL_SECONDS = 900
+# debootstrap lies where only root's path leads.
+PROGRAM_FOLDERS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,8 @@ class SystemTool:
             return bool(postgres_folder())
         if self.package == "libatomic1":
             return find_library("atomic") is not None
-        if self.package == "flite":
-            return shutil.which("flite") is not None
+        if self.package in ("flite", "debootstrap"):
+            return shutil.which(self.package, path=PROGRAM_FOLDERS) is not None
         return chromium() is not None
 
 
@@ -45,6 +47,7 @@ TOOLS = [
     SystemTool("libatomic1", "browser tests"),  # for the node that playwright brings
     SystemTool("flite", "tests that speak to the local recogniser"),
     SystemTool("postgresql", "tests on PostgreSQL"),
+    SystemTool("debootstrap", "tests of the image"),
 ]
 
 
