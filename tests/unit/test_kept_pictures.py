@@ -45,8 +45,8 @@ def there(client: "redis.Redis", count: int = 200) -> list[str]:
 
 
 def weight(client: "redis.Redis") -> int:
-    found: list[bytes] = list(client.scan_iter("nova:frame:*"))  # type: ignore[arg-type]
-    return sum(int(client.strlen(key)) for key in found)  # type: ignore[arg-type]
+    found: list[bytes] = list(client.scan_iter("nova:frame:*"))
+    return sum(int(client.strlen(key)) for key in found)
 
 
 def test_of_what_passes_by_the_newest_stay(client: "redis.Redis") -> None:
@@ -138,7 +138,7 @@ def test_everything_has_an_end(client: "redis.Redis") -> None:
     again(client, "f1", "f0")
     hold_as_cells(client, SESSION, ["f0"], life_seconds=900)
     forget_session(client, "another")
-    assert all(0 < int(client.ttl(key)) <= 900 for key in client.scan_iter("nova:*"))  # type: ignore[arg-type]
+    assert all(0 < int(client.ttl(key)) <= 900 for key in client.scan_iter("nova:*"))
 
 
 def test_a_session_of_the_heaviest_pictures_stays_below_17_mib(client: "redis.Redis") -> None:

@@ -5,7 +5,7 @@ import io
 import random
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -123,6 +123,12 @@ def test_md_07_a_picture_with_something_behind_its_end_is_kept_without_it() -> N
         assert b"script" not in kept.data
 
 
+def test_md_07_a_jpeg_with_a_few_odd_bytes_that_every_viewer_shows_is_taken() -> None:
+    source = file_of(photo(1_280, 720))
+    at = source.index(b"\xff\xda")
+    assert compress(source[:at] + bytes(5) + source[at:], max_side_px=640, purpose="camera").width_px == 640
+
+
 # --- MD-08 ------------------------------------------------------------------------------------------------------------
 
 
@@ -168,7 +174,7 @@ def scans(count: int) -> bytes:
     return source[:at] + source[at:-2] * count + source[-2:]
 
 
-BOMBS = {
+BOMBS: dict[str, Callable[[], bytes]] = {
     "png of 400 million pixels": lambda: png(20_000, 20_000),
     "png of one long row": lambda: png(2_000_000, 8),
     "jpeg of 65,500 a side": lambda: jpeg_header(65_500),

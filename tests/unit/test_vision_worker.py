@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from celery import Celery
@@ -51,7 +51,8 @@ class Worker:
 
     def answer(self, frame_id: str) -> OutputEntry:
         def found() -> OutputEntry | None:
-            entries = [output_from_fields(fields) for _, fields in self._client.xrange(OUTPUT)]  # type: ignore[union-attr]
+            told: Any = self._client.xrange(OUTPUT)
+            entries = [output_from_fields(fields) for _, fields in told]
             return next((entry for entry in entries if entry.reply_id == frame_id), None)
 
         return self._until(found)
