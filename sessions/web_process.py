@@ -19,7 +19,8 @@ from sessions.live.session import SessionParts
 from sessions.live.silero_engine import prepare_voice_engine
 from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
-from sessions.records import Outbox, RecordWriter
+from sessions.records.outbox import Outbox
+from sessions.records.writer import RecordWriter
 from sessions.speech_to_text.contract import SpeechToText
 from workers.errors import NovaError, ProviderError
 from workers.plugins import load_provider
@@ -90,6 +91,7 @@ class WebProcess:
             async with asyncio.timeout(STOP_LIMIT_SECONDS):
                 await self._leases.release_all([REAPER, RECORD_WRITER])
                 await self._client.delete(keys.output_stream(self.web_id))
+        self._writer.close()
         await self._desk.close()
         await self._ear.close()
         for client in (self._client, *self._blocking):
@@ -155,7 +157,7 @@ class WebProcess:
         await sync_to_async(lifecycle.reap_once)()
 
     async def _write_records(self) -> None:
-        await self._writer.write_waiting()
+        await self._writer.write_all()
 
     # --- entries ----------------------------------------------------------------------------------------------------
 

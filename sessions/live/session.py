@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from sessions.live import facts, voice_activity
+from sessions.live.accounts import Accounts
 from sessions.live.answering import Answering
+from sessions.live.budget import Step, saving
 from sessions.live.changes import apply_changes
+from sessions.live.chronicle import Chronicle, described
 from sessions.live.config import SessionConfig
 from sessions.live.decision_writer import DecisionWriter
 from sessions.live.history import History
@@ -19,6 +22,7 @@ from sessions.live.listening import Listening
 from sessions.live.pictures import Pictures
 from sessions.live.planning import SessionIdentity, audio_shape
 from sessions.live.replying import KeepRecord, Replying
+from sessions.live.telling import Telling
 from sessions.live.transport import ConfigChanges, EventClock, ReplyOptions, Transport
 from sessions.live.turn_taking import events as turn_events
 from sessions.live.turns import Lines, Turn, Turns
@@ -27,22 +31,13 @@ from sessions.live.work_desk import WorkDesk
 from sessions.speech_to_text.contract import SpeechToText, Transcript
 from workers.errors import BadInputError, NovaError, ProviderError
 from workers.language_model.contract import FrameSource
-from workers.streams.messages import (
-    Address,
-    FrameKept,
-    FrameSkipped,
-    OutputEntry,
-    TranscriptEntry,
-    WorkFailed,
-)
+from workers.streams.messages import Address, FrameKept, FrameSkipped, OutputEntry, TranscriptEntry, WorkFailed
 
 logger = structlog.get_logger(__name__)
 
 MIN_COMMIT_MS = 100
 COMMIT_SILENCE_MS = 1_000
 MAX_EARLY_CHANGES = 20
-HOLD_SECONDS = 0.005
-"""Publishing takes 2 to 4 ms; telling the client of the turn took as long beside it, on the same interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +47,7 @@ class SessionParts:
     desk: WorkDesk
     ear: SpeechToText
     keep_record: KeepRecord
+    accounts: Accounts = field(default_factory=Accounts)
 
 
 class LiveSession:
@@ -66,9 +62,12 @@ class LiveSession:
         on_detached: Callable[["LiveSession"], None],
     ) -> None:
         self.identity = identity
-        self._config = config
-        self._parts = parts
-        self._transport: Transport | None = transport
+        self._config = self._wished = config
+        self._saving: Step = "free"
+        self._chronicle = Chronicle(identity.generation, parts.accounts, parts.keep_record, self)
+        desk, ear = self._chronicle.meter.desk(parts.desk), self._chronicle.meter.hearing.metered(parts.ear)
+        self._parts = parts = replace(parts, desk=desk, ear=ear, keep_record=self._chronicle.keep)
+        self._telling = Telling(transport)
         self._on_detached = on_detached
         self._clock = EventClock(identity.epoch)
         self._loop_started_at = asyncio.get_running_loop().time()
@@ -85,7 +84,6 @@ class LiveSession:
         self._committed_ms = 0
         self._early_changes: list[ConfigChanges] = []
         self._closing: asyncio.Task[None] | None = None
-        self._held: list[facts.Fact] | None = None
 
     # --- Conversation: who and how ------------------------------------------------------------------------------------
 
@@ -109,16 +107,16 @@ class LiveSession:
     def is_started(self) -> bool:
         return self._is_started
 
-    def start(self, session_id: str, config: SessionConfig) -> None:
+    def start(self, session_id: str, config: SessionConfig, owner: str = "") -> None:
         """Wake the agent with its graph's configuration; what the client had changed before is applied again."""
         if self._is_started:
             return
         self.identity = replace(self.identity, session_id=session_id)
         for changes in self._early_changes:
             config = apply_changes(config, changes)
-        self._config = config
-        self._turns.change_settings(config.turns)
+        self._live_by(config)
         self._is_started = True
+        self._chronicle.begin(session_id, owner, config.graph_name, described(config))
         self.deliver(facts.ConfigChanged(config))
         self.deliver(facts.VisionChanged(config.vision.frame_interval_ms if config.vision.enabled else 0))
         self.agent_changed()
@@ -132,28 +130,27 @@ class LiveSession:
     async def close(self, code: int | None = None, reason: str = "") -> None:
         """Everything of the session stops: streams, tasks, timers. With a code the client's connection is closed too."""
         self._is_started = False
-        self.release_facts()
         self._turns.close()
         self._answering.close()
-        transport, self._transport = self._transport, None
+        transport = self._telling.end()
         await self._replying.close()
         await self._decisions.close()
         if self._listening is not None:
             await self._listening.close()
             self._listening = None
+        await self._chronicle.close()
         if transport is not None and code is not None:
             transport.end(code, reason)
 
     def detach(self, transport: Transport) -> None:
-        if transport is self._transport:
-            self._transport = None
+        if self._telling.part_from(transport):
             self._on_detached(self)
 
     def update(self, changes: ConfigChanges, event_id: str | None) -> None:
-        before, self._config = self._config, apply_changes(self._config, changes)
+        before = self._config
+        self._live_by(apply_changes(self._wished, changes))
         if not self._is_started:
             self._early_changes = [*self._early_changes[-MAX_EARLY_CHANGES:], changes]
-        self._turns.change_settings(self._config.turns)
         if audio_shape(before) != audio_shape(self._config):
             self._stop_listening()
         self.deliver(facts.ConfigChanged(self._config, event_id))
@@ -319,23 +316,13 @@ class LiveSession:
     # --- ReplyingHost -------------------------------------------------------------------------------------------------
 
     def deliver(self, fact: facts.Fact) -> None:
-        if isinstance(fact, facts.PlaybackFlushed):
-            self.release_facts()
-        if self._held is not None:
-            self._held.append(fact)
-        elif self._transport is not None:
-            self._transport.deliver(fact)
+        self._telling.deliver(self._chronicle.note(fact))
 
     def hold_facts(self) -> None:
-        """A turn has ended: what is told of it waits a moment, so that its reply is asked for before anything else."""
-        if self._held is None:
-            self._held = []
-            asyncio.get_running_loop().call_later(HOLD_SECONDS, self.release_facts)
+        self._telling.hold()
 
     def release_facts(self) -> None:
-        held, self._held = self._held, None
-        for fact in held or ():
-            self.deliver(fact)
+        self._telling.release()
 
     @property
     def may_answer(self) -> bool:
@@ -343,7 +330,7 @@ class LiveSession:
 
     @property
     def client_holds_playback(self) -> bool:
-        return self._transport is not None and self._transport.holds_playback
+        return self._telling.holds_playback
 
     def agent_changed(self) -> None:
         replying = self._replying
@@ -363,6 +350,7 @@ class LiveSession:
         """An output entry of this session; older generations are dropped."""
         if entry.generation != self.identity.generation or not self._is_started:
             return
+        self._chronicle.take(entry)
         if isinstance(entry, FrameKept | FrameSkipped | WorkFailed) and self._watching.owns(entry.reply_id):
             self._watching.take(entry, self.now_ms())
         elif isinstance(entry, WorkFailed) and entry.stage == "frame":
@@ -374,8 +362,17 @@ class LiveSession:
         """Called four times a second."""
         if self._is_started:
             self._replying.check()
+            self._chronicle.check()
+
+    def save(self, step: Step) -> None:
+        self._saving = step
+        self._live_by(self._wished)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _live_by(self, wished: SessionConfig) -> None:
+        self._wished, self._config = wished, saving(wished, self._saving)
+        self._turns.change_settings(self._config.turns)
 
     def _require_start(self) -> None:
         if not self._is_started:
