@@ -24,6 +24,9 @@ from workers.worker_beat import PAUSE_SECONDS, WorkerBeat
 _beats: list[WorkerBeat] = []
 """Of this process: one in a worker that is asked for it, none elsewhere."""
 
+CHILD_LOOK_SECONDS = 0.5
+_child_timers: list[Any] = []
+
 
 class QuickConnection(Connection):  # type: ignore[misc,unused-ignore]
     """Tries again after 0.2 s, then 0.4 s, at most 1 s; kombu's own 2, 4, 6 s would outlast the user's patience."""
@@ -148,6 +151,15 @@ def _beat_goodbye(**_: Any) -> None:
 def _start_child(**_: Any) -> None:
     """Runs in each child of the prefork pool only."""
     load_object("workers.startup.start_seeing")(worker_settings(environment()))
+
+
+@signals.worker_ready.connect  # type: ignore[untyped-decorator,unused-ignore]
+def _look_after_children(sender: Any, **_: Any) -> None:
+    """Celery notices a child's death by its closed pipe, unless the child is not yet a zombie then: that takes 5 s."""
+    maintain = getattr(getattr(sender.pool, "_pool", None), "maintain_pool", None)
+    for timer in _child_timers:
+        timer.cancel()
+    _child_timers[:] = [sender.hub.call_repeatedly(CHILD_LOOK_SECONDS, maintain)] if maintain is not None else []
 
 
 @signals.task_failure.connect  # type: ignore[untyped-decorator,unused-ignore]

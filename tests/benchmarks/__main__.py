@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from tests.benchmarks import frame, idle_streams, interruption, latency, memory, speech_end, turn_engine
+from tests.benchmarks import frame, idle_streams, interruption, latency, memory, speech_end, turn_engine, vision
 from tests.benchmarks.report import Table, header
 from tests.benchmarks.turn_quality import measure as turn_quality
 from tests.house import House
@@ -44,6 +44,10 @@ def _frame(_: HouseKeeper) -> Iterator[Table]:
     yield frame.measure()
 
 
+def _vision(_: HouseKeeper) -> Iterator[Table]:
+    yield from vision.measure()
+
+
 def _turn_engine(_: HouseKeeper) -> Iterator[Table]:
     yield turn_engine.measure()
 
@@ -61,6 +65,7 @@ BENCHMARKS = {
     "streams": _streams,
     "memory": _memory,
     "frame": _frame,
+    "vision": _vision,
     "turns": _turn_engine,
     "turn_quality": _turn_quality,
 }

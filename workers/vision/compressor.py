@@ -11,7 +11,7 @@ import simplejpeg
 from PIL import Image
 
 from workers.language_model.contract import FrameSource, PictureFormat
-from workers.vision.picture_file import broken_is_rejected, opened, read_header, without_metadata
+from workers.vision.picture_file import opened, read_header, without_metadata
 from workers.vision.picture_size import Size
 from workers.vision.signature import GRID, signature_of
 
@@ -79,11 +79,9 @@ class ClientPicture:
     @functools.cached_property
     def signature(self) -> str:
         """From an eighth of a JPEG's size, for which every coded byte is read. Raises PictureRejectedError."""
-        with opened(self._image) as picture:
-            width, height = picture.size
-            picture.draft("L", (160, 90))
-            grey = _opaque(picture).convert("L").resize(GRID, Image.Resampling.BOX)
-        return signature_of(width, height, grey.tobytes())
+        width, height = self._header.size
+        grey = self._quickly_decoded("GRAY", *_SAMPLE) or self._small_grey()
+        return signature_of(width, height, grey.resize(GRID, Image.Resampling.BOX).tobytes())
 
     def kept(self, max_side_px: int, purpose: Purpose) -> KeptPicture:
         """At most `max_side_px` on the longer side, never enlarged. Raises PictureRejectedError.
@@ -99,6 +97,11 @@ class ClientPicture:
         picture.info = {}
         return _written(picture, purpose)
 
+    def _small_grey(self) -> Image.Image:
+        with opened(self._image) as picture:
+            picture.draft("L", _SAMPLE)
+            return _opaque(picture).convert("L")
+
     def _is_light(self, max_side_px: int) -> bool:
         width, height = self._header.size
         limit = min(MAX_KEPT_BYTES, width * height * _ENOUGH_BYTES_PER_PIXEL)
@@ -107,7 +110,10 @@ class ClientPicture:
     def _decoded(self, max_side_px: int) -> Image.Image:
         eighths = self._eighths(max_side_px)
         if eighths is not None:
-            return self._decoded_in_eighths(eighths)
+            width, height = (-(-side * eighths // _JPEG_STEPS) for side in self._header.size)
+            quickly = self._quickly_decoded("RGB", width, height)
+            if quickly is not None:
+                return quickly
         with opened(self._image) as picture:
             size = _fit(picture.size, max_side_px)
             picture.draft("RGB", size)
@@ -117,17 +123,24 @@ class ClientPicture:
     def _eighths(self, max_side_px: int) -> int | None:
         """At how many eighths of its size a JPEG can be decoded instead of being resampled."""
         header = self._header
-        if header.kind != "JPEG" or header.mode != "RGB" or max(header.size) <= max_side_px:
+        if header.kind != "JPEG" or max(header.size) <= max_side_px:
             return None
         eighths = _JPEG_STEPS * max_side_px // max(header.size)
         near_enough = eighths * max(header.size) >= _LEAST_OF_MAX * _JPEG_STEPS * max_side_px
         return eighths if near_enough else None
 
-    def _decoded_in_eighths(self, eighths: int) -> Image.Image:
-        width, height = (-(-side * eighths // _JPEG_STEPS) for side in self._header.size)
-        with broken_is_rejected("JPEG"):
-            pixels = simplejpeg.decode_jpeg(self._image, "RGB", min_width=width, min_height=height)
-            return Image.fromarray(pixels)
+    def _quickly_decoded(self, colours: Literal["RGB", "GRAY"], width: int, height: int) -> Image.Image | None:
+        """A JPEG at the fewest eighths that are at least so large; None for what Pillow has to look at.
+
+        This decoder takes every irregularity for a fault, and cameras write some; Pillow tells those apart.
+        """
+        if self._header.kind != "JPEG" or self._header.mode not in ("RGB", "L"):
+            return None
+        try:
+            pixels = simplejpeg.decode_jpeg(self._image, colours, min_width=width, min_height=height, fastdct=True)
+        except ValueError:
+            return None
+        return Image.fromarray(pixels[:, :, 0] if colours == "GRAY" else pixels)
 
 
 def compress(image: bytes, *, max_side_px: int, purpose: Purpose) -> KeptPicture:

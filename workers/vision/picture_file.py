@@ -54,7 +54,7 @@ def opened(image: bytes) -> Iterator[Image.Image]:
     """The picture opened, its header judged, its pixels not yet decoded; decoding errors become ours."""
     kind = _kind(image)
     _judge_file(kind, image)
-    with broken_is_rejected(kind), warnings.catch_warnings():
+    with _broken_is_rejected(kind), warnings.catch_warnings():
         warnings.simplefilter("error")
         with Image.open(io.BytesIO(image), formats=[kind]) as picture:
             _judge_size(picture.size)
@@ -62,7 +62,7 @@ def opened(image: bytes) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def broken_is_rejected(kind: FileKind) -> Iterator[None]:
+def _broken_is_rejected(kind: FileKind) -> Iterator[None]:
     try:
         yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
