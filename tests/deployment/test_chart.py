@@ -3,17 +3,20 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from django.urls import URLPattern, URLResolver
 
 from nova_site.entry import command_line
 from nova_site.env import Environment
+from nova_site.urls import urlpatterns
 from tests.deployment.chart import CHART, Chart, Json, Step, changed
-from tests.deployment.chart_values import DIGEST, MATRIX, MINIMAL
+from tests.deployment.chart_values import DIGEST, INGRESS, MATRIX, MINIMAL
 from tests.deployment.items_of_safety import OTHER_VARIABLES, variables
 from tests.deployment.items_of_workloads import package_version
 from tests.deployment.operator_schemas import SCHEMAS
@@ -32,6 +35,8 @@ LEFT_OUT = {
     "CKV_K8S_15": "pull policy Always: images go by digest or version, and a registry that is away must stop no pod",
     "CKV_K8S_35": "secrets as files: the settings are variables by contract, and no shell runs in the image",
 }
+# The operators' pages have their own Ingress; the others belong to open mode, which no pod runs.
+KEPT_IN = {"admin", "token", "start", "stop", "ping", "list", "graphs", "health"}
 YAML_RULES: Json = {
     "line-length": {"max": 180},
     "document-start": "disable",
@@ -43,6 +48,13 @@ def test_helm_lint_is_clean(chart: Chart) -> None:
     found = chart.helm.ask("lint", chart=str(CHART))
     assert found["errors"] == 0
     assert found["messages"] == []
+
+
+def test_helm_lint_can_fail(chart: Chart, tmp_path: Path) -> None:
+    broken = tmp_path / "nova-realtime"
+    shutil.copytree(CHART, broken)
+    (broken / "templates" / "web.yaml").write_text('{{ include "nova.nothing" . }}')
+    assert chart.helm.ask("lint", chart=str(broken))["errors"] > 0
 
 
 def test_the_matrix_is_wide_enough() -> None:
@@ -191,6 +203,23 @@ def test_the_page_of_eks_sets_values_that_exist() -> None:
     assert "/helm/nova-realtime/values-eks.yaml".endswith(re.findall(r"--values \.\.(\S+)", command)[0])
     identity = set(re.findall(r"--set ((?:aws|web|talking)\.\w+)=", page)) - paths
     assert identity == {"aws.identity", "web.roleArn", "talking.roleArn"}
+
+
+def test_every_address_of_the_code_is_routed_or_kept_in(chart: Chart) -> None:
+    """A new one must be put into the Ingress, or into KEPT_IN."""
+    rules = chart.render(INGRESS).one("Ingress", "web")["spec"]["rules"]
+    routed = {route["path"].strip("/") for rule in rules for route in rule["http"]["paths"]}
+    found = {text.partition("/")[0] for text in addresses(urlpatterns)}
+    assert found - routed == found & KEPT_IN
+
+
+def addresses(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        text = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver) and not text:
+            yield from addresses(pattern.url_patterns)
+        else:
+            yield text
 
 
 def test_links_of_the_papers_lead_somewhere() -> None:
