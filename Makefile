@@ -23,6 +23,7 @@ test: $(VENV)/.testing ## Run the whole suite against a real Redis and the AWS e
 	@$(BIN)/python -m tests.system_tools
 	$(BIN)/python -m pytest tests -m "not chaos and not deployment" -n 2 -p tests.sharing_out
 	$(BIN)/python -m pytest tests -m chaos
+	@$(BIN)/python -m tests.deployment.python312
 	$(BIN)/python -m pytest tests -m deployment
 
 bench: $(VENV)/.testing ## Run the benchmarks and print their tables
@@ -39,7 +40,7 @@ fix: $(VENV)/.testing ## Repair what the linter and the formatter can repair
 	$(BIN)/ruff format .
 
 clean: ## Remove the environment and everything a run has left
-	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-deployment .venv-deployment.lock .run .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed (Debian, Ubuntu: apt-get install python3-venv)"; exit 1; }

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment.chart_fixtures import chart, helm, python_3_12
 from tests.deployment.clean_root import need_roots
 from tests.deployment.containers import ContainerHouse
 from tests.deployment.image_build import Builder, Image
 from tests.postgres import postgres_url
 
-__all__ = ["postgres_url"]
+__all__ = ["chart", "helm", "postgres_url", "python_3_12"]
 
 
 @pytest.fixture(scope="session")
