@@ -54,4 +54,6 @@ def build_web_settings(env: Environment) -> WebSettings:
         host=env.host,
         port=env.port,
         web_processes=env.web_processes,
+        admin_hosts=env.nova_admin_hosts,
+        webhook_allow_private=env.nova_webhook_allow_private,
     )

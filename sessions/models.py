@@ -6,6 +6,8 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
+import sessions.operator_models  # noqa: F401 - Django looks for models in this module only
+
 
 def new_session_id() -> str:
     return "sess_" + secrets.token_hex(16)

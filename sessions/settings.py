@@ -41,3 +41,5 @@ class WebSettings:
     host: str
     port: int
     web_processes: int
+    admin_hosts: tuple[str, ...] = ()
+    webhook_allow_private: bool = False

@@ -3,29 +3,44 @@
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 
 import redis
 import structlog
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError
+from django.db import DatabaseError, close_old_connections
 
-from sessions import lifecycle, presence
+from sessions import lifecycle, operator_tables, presence
 from sessions.configured import web_settings
 from sessions.doorkeeper import SESSION_ENDED, SUPERSEDED, Doorkeeper
 from sessions.leases import Leases
 from sessions.live.registry import LiveSessions
-from sessions.live.session import SessionParts
+from sessions.live.session import LiveSession, SessionParts
 from sessions.live.silero_engine import prepare_voice_engine
 from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
+from sessions.live_view.onlookers import RENEW_SECONDS, Onlookers, set_onlookers
+from sessions.live_view.showing import show_session
+from sessions.live_view.whispering import whisper
+from sessions.live_view.writer import WatchedWriter
 from sessions.records import Outbox, RecordWriter
 from sessions.speech_to_text.contract import SpeechToText
 from workers.errors import NovaError, ProviderError
 from workers.plugins import load_provider
 from workers.streams import keys
 from workers.streams.codec import control_fields, control_from_fields, output_from_fields
-from workers.streams.messages import AnyControl, SayText, SessionStarted, StopSession, SupersedeSocket
+from workers.streams.messages import (
+    AnyControl,
+    OperatorTablesChanged,
+    SayText,
+    SessionStarted,
+    StopSession,
+    SupersedeSocket,
+    WatchedFact,
+    WatchSession,
+    WhisperText,
+)
 from workers.streams.redis_clients import async_blocking_client, async_command_client
 
 logger = structlog.get_logger(__name__)
@@ -61,6 +76,9 @@ class WebProcess:
         output = keys.output_stream(self.web_id)
         self._output_reader = StreamReader(self._blocking[0], output, self._take_output)
         self._control_reader = StreamReader(self._blocking[1], keys.CONTROL_STREAM, self._take_control)
+        self._watched = WatchedWriter(self._client)
+        self.onlookers = Onlookers(self.web_id, self.publish_control)
+        set_onlookers(self.onlookers)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -69,6 +87,9 @@ class WebProcess:
             "control_reader": self._control_reader.run(),
             "check": self._every(CHECK_SECONDS, self._check_sessions),
             "life": self._every(LIFE_SECONDS, self._show_life),
+            "watched": self._watched.run(),
+            "onlookers": self._every(RENEW_SECONDS, self.onlookers.ask_again),
+            "operator_tables": self._every(operator_tables.TABLES_SECONDS, self._read_tables),
             REAPER: self._alone(REAPER, REAP_SECONDS, self._reap),
             RECORD_WRITER: self._alone(RECORD_WRITER, RECORD_PAUSE_SECONDS, self._write_records),
         }
@@ -140,8 +161,10 @@ class WebProcess:
             logger.warning("speech_to_text_not_ready", error=text)
 
     async def _check_sessions(self) -> None:
+        now_seconds = time.monotonic()
         for session in self.sessions:
             session.check()
+            session.mirror.forget_late(now_seconds)
 
     async def _show_life(self) -> None:
         """The lease, and the presence of everyone whose socket is open here."""
@@ -150,6 +173,9 @@ class WebProcess:
         present = [session.session_id for session in self.sessions if session.session_id]
         if present:
             await sync_to_async(presence.touch, thread_sensitive=False)(present)
+
+    async def _read_tables(self) -> None:
+        await sync_to_async(_read_tables)()
 
     async def _reap(self) -> None:
         await sync_to_async(lifecycle.reap_once)()
@@ -161,6 +187,9 @@ class WebProcess:
 
     def _take_output(self, fields: Fields) -> None:
         entry = output_from_fields(fields)
+        if isinstance(entry, WatchedFact):
+            self.onlookers.take(entry)
+            return
         session = self.sessions.of_session(entry.session_id)
         if session is not None:
             session.take(entry)
@@ -174,10 +203,22 @@ class WebProcess:
                 self._stop_session(message)
             case SupersedeSocket():
                 self._supersede(message)
-            case SayText():
+            case OperatorTablesChanged():
+                self._spawn("read_tables", self._read_tables())
+            case SayText() | WhisperText() | WatchSession():
                 session = self.sessions.of_session(message.session_id)
                 if session is not None:
-                    session.say(message.text)
+                    self._operate(session, message)
+
+    def _operate(self, session: LiveSession, message: SayText | WhisperText | WatchSession) -> None:
+        """What an operator wants of a session that is held here."""
+        match message:
+            case SayText():
+                session.say(message.text)
+            case WhisperText():
+                whisper(session.history, message.text)
+            case WatchSession():
+                show_session(session, message, self._watched)
 
     def _stop_session(self, message: StopSession) -> None:
         session = self.sessions.of_session(message.session_id)
@@ -188,3 +229,8 @@ class WebProcess:
         session = self.sessions.of_channel(message.channel_name)
         if session is not None and session.identity.generation < message.generation:
             self.doorkeeper.close(session, SUPERSEDED, "superseded by a newer socket of the same channel")
+
+
+def _read_tables() -> None:
+    close_old_connections()
+    operator_tables.read_tables()

@@ -16,6 +16,7 @@ from sessions.live.history import History
 from sessions.live.ids import new_id
 from sessions.live.items import Item, MessageItem
 from sessions.live.listening import Listening
+from sessions.live.mirror import Mirror
 from sessions.live.pictures import Pictures
 from sessions.live.planning import SessionIdentity, audio_shape
 from sessions.live.replying import KeepRecord, Replying
@@ -74,6 +75,7 @@ class LiveSession:
         self._loop_started_at = asyncio.get_running_loop().time()
         self._is_started = False
         self.history = History()
+        self.mirror = Mirror()
         self._listening: Listening | None = None
         self._decisions = DecisionWriter(parts.keep_record)
         self._turns = Turns(config.turns, self, self)
@@ -323,8 +325,10 @@ class LiveSession:
             self.release_facts()
         if self._held is not None:
             self._held.append(fact)
-        elif self._transport is not None:
+            return
+        if self._transport is not None:
             self._transport.deliver(fact)
+        self.mirror.reflect(fact)
 
     def hold_facts(self) -> None:
         """A turn has ended: what is told of it waits a moment, so that its reply is asked for before anything else."""
