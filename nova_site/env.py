@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from nova_site.env_admin import AdminEnvironment
+from nova_site.env_records import RecordsEnvironment
 from workers.errors import ConfigurationError
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
@@ -38,7 +39,7 @@ DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
 NOT_SERVING = ("makemigrations", "collectstatic", "check", "doctor", "talk", "run_local", "replay_turns")
 
 
-class Environment(AdminEnvironment):
+class Environment(AdminEnvironment, RecordsEnvironment):
     """One field per variable; the variable's name is the field's name in capitals."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
