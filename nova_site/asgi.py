@@ -44,5 +44,9 @@ async def _lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 
 application = ProtocolTypeRouter(
-    {"http": django_application, "websocket": URLRouter([*live_urlpatterns, *websocket_urlpatterns]), "lifespan": _lifespan}
+    {
+        "http": django_application,
+        "websocket": URLRouter([*live_urlpatterns, *websocket_urlpatterns]),
+        "lifespan": _lifespan,
+    }
 )

@@ -56,4 +56,5 @@ def build_web_settings(env: Environment) -> WebSettings:
         web_processes=env.web_processes,
         admin_hosts=env.nova_admin_hosts,
         webhook_allow_private=env.nova_webhook_allow_private,
+        polly_limits=env.polly_limits,
     )

@@ -1,9 +1,10 @@
 """What the web process's rooms need to know, built once by nova_site and handed on by sessions.configured."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from workers.settings import AwsSettings
+from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +44,9 @@ class WebSettings:
     web_processes: int
     admin_hosts: tuple[str, ...] = ()
     webhook_allow_private: bool = False
+    polly_limits: Mapping[str, CallLimit] = field(default_factory=lambda: POLLY_LIMITS)
+
+    @property
+    def transcribe_scope(self) -> str:
+        """What the account counts together."""
+        return f"{self.aws.region}:{self.transcribe_transport}"

@@ -32,7 +32,12 @@ NAVIGATION = [
     {
         "title": "Rules",
         "items": [
-            _item("Graphs", "account_tree", "admin:nova_sessions_graphsetting_changelist", "nova_sessions.view_graphsetting"),
+            _item(
+                "Graphs",
+                "account_tree",
+                "admin:nova_sessions_graphsetting_changelist",
+                "nova_sessions.view_graphsetting",
+            ),
             _item("API keys", "key", "admin:nova_sessions_apikey_changelist", "nova_sessions.view_apikey"),
             _item("Webhooks", "webhook", "admin:nova_sessions_webhook_changelist", "nova_sessions.view_webhook"),
             _item(

@@ -21,13 +21,17 @@ from sessions.graphs.library import DEFAULT_GRAPH, file_graphs
 from sessions.operator_models import GraphSetting
 from workers.errors import BadInputError
 
+HELP = GraphSetting._meta.get_field("properties").help_text
+
 
 def file_graph(name: str) -> Graph | None:
     return next((graph for graph in file_graphs() if graph.name == name), None)
 
 
 class GraphForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable when Django runs
-    properties = forms.JSONField(required=False, widget=JsonWidget, help_text=GraphSetting._meta.get_field("properties").help_text)
+    properties = forms.JSONField(
+        required=False, widget=JsonWidget, help_text=GraphSetting._meta.get_field("properties").help_text
+    )
 
     class Meta:
         model = GraphSetting
@@ -123,4 +127,6 @@ class GraphPages(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
 
 
 def _written(graph: Graph) -> str:
-    return json.dumps(graph.nodes.model_dump(by_alias=True, exclude_unset=True, mode="json"), ensure_ascii=False, indent=2)
+    return json.dumps(
+        graph.nodes.model_dump(by_alias=True, exclude_unset=True, mode="json"), ensure_ascii=False, indent=2
+    )

@@ -75,16 +75,20 @@ def early_answer(request: HttpRequest) -> HttpResponse | None:
 
 
 def is_reachable(request: HttpRequest) -> bool:
+    is_forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    return is_open_to(request.get_host(), request.META.get("REMOTE_ADDR") or "", is_forwarded=is_forwarded)
+
+
+def is_open_to(host: str, peer: str, *, is_forwarded: bool) -> bool:
     """From this machine itself (a port forward included), or by a Host that NOVA_ADMIN_HOSTS names.
 
     What came through a proxy is not from this machine, whatever its Host says.
     """
-    domain, _ = split_domain_port(request.get_host())
-    if domain in web_settings().admin_hosts or "*" in web_settings().admin_hosts:
+    domain, _ = split_domain_port(host)
+    allowed = web_settings().admin_hosts
+    if domain in allowed or "*" in allowed:
         return True
-    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
-        return False
-    return _is_loopback(request.META.get("REMOTE_ADDR") or "")
+    return not is_forwarded and _is_loopback(peer)
 
 
 def _is_loopback(address: str) -> bool:

@@ -13,6 +13,7 @@ from sessions import lifecycle
 from sessions.admin.audit import note
 from sessions.admin.basics import require
 from sessions.admin.exports import FORMATS, MAKERS
+from sessions.erasing import erase_session
 from sessions.live_view.whispering import WHISPER_CHARACTERS
 from sessions.models import Reply, Session, SessionState, Turn
 from sessions.redis_clients import publish_control
@@ -32,7 +33,9 @@ def stop(request: HttpRequest, session_id: str) -> HttpResponse:
     require(request, "operate_sessions")
     session = get_object_or_404(Session, id=session_id)
     note(request, "session.stop", "session", session.id)
-    return _answered(request, session, "The session is stopped.", lambda: lifecycle.end_found_session(session, "stopped"))
+    return _answered(
+        request, session, "The session is stopped.", lambda: lifecycle.end_found_session(session, "stopped")
+    )
 
 
 @require_POST

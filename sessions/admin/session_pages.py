@@ -91,9 +91,7 @@ class SessionPages(ReadOnlyPage):
                 view(session_actions.export),
                 name="session_export",
             ),
-            path(
-                "<str:session_id>/pictures/<str:reply_id>/<int:number>/", view(picture), name="session_picture"
-            ),
+            path("<str:session_id>/pictures/<str:reply_id>/<int:number>/", view(picture), name="session_picture"),
         ]
         return own + list(super().get_urls())
 
@@ -165,7 +163,8 @@ class SessionPages(ReadOnlyPage):
                 for name in ("transcript", "live", "stop", "say", "whisper", "erase")
             },
             "exports": [
-                (kind.upper(), reverse("admin:session_export", args=[session.id, kind])) for kind in ("json", "csv", "srt")
+                (kind.upper(), reverse("admin:session_export", args=[session.id, kind]))
+                for kind in ("json", "csv", "srt")
             ],
             "overview": session_actions.page_of(session),
             "may_read": may(request, "view_transcripts"),

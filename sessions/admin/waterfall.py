@@ -31,7 +31,9 @@ _STAGES = (
 
 def total_ms(delays: Mapping[str, float]) -> float:
     """From the end of the voice to the last stage that is known."""
-    last_ms = max((delays[name] for name in ("first_sentence", "speech_asked", "first_audio") if name in delays), default=0)
+    last_ms = max(
+        (delays[name] for name in ("first_sentence", "speech_asked", "first_audio") if name in delays), default=0
+    )
     return delays.get("end_of_turn", 0.0) + last_ms
 
 

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminURLInputWidget
 
 from sessions.admin.audit import note
 from sessions.admin.basics import ReadOnlyPage, badge, may, moment, require
@@ -28,6 +29,7 @@ TONES = {DeliveryState.WAITING: "warning", DeliveryState.DELIVERED: "good", Deli
 
 
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable when Django runs
+    url = forms.URLField(assume_scheme="https", max_length=500, widget=UnfoldAdminURLInputWidget)
     events = many_choices(WebhookEvent.choices, "what is sent")
 
     class Meta:
@@ -58,7 +60,9 @@ class WebhookPages(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
 
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:
         if change:
-            note(request, "webhook.change", "webhook", obj.pk, url=obj.url, events=obj.events, is_enabled=obj.is_enabled)
+            note(
+                request, "webhook.change", "webhook", obj.pk, url=obj.url, events=obj.events, is_enabled=obj.is_enabled
+            )
             super().save_model(request, obj, form, change)
             return
         secret = new_secret()
@@ -94,7 +98,7 @@ class WebhookPages(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         """Another secret; the one before signs nothing from now on."""
         require(request, "change_webhook")
         webhook = get_object_or_404(Webhook, pk=webhook_id)
-        note(request, "webhook.change", "webhook", webhook.pk, secret="made anew")
+        note(request, "webhook.change", "webhook", webhook.pk, url=webhook.url, has_new_secret=True)
         secret = new_secret()
         Webhook.objects.filter(pk=webhook.pk).update(sealed_secret=seal(secret))
         _show_secret(request, secret)
@@ -192,5 +196,7 @@ class DeliveryStateFilter(admin.SimpleListFilter):
 def _show_secret(request: HttpRequest, secret: str) -> None:
     messages.warning(
         request,
-        format_html('Its secret, shown this once: <code id="new-secret">{}</code> The receiver checks signatures by it.', secret),
+        format_html(
+            'Its secret, shown this once: <code id="new-secret">{}</code> The receiver checks signatures by it.', secret
+        ),
     )

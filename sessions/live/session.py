@@ -68,13 +68,13 @@ class LiveSession:
         self.identity = identity
         self._config = config
         self._parts = parts
+        self.mirror = Mirror()
         self._telling = Telling(transport, self.mirror)
         self._on_detached = on_detached
         self._clock = EventClock(identity.epoch)
         self._loop_started_at = asyncio.get_running_loop().time()
         self._is_started = False
         self.history = History()
-        self.mirror = Mirror()
         self._listening: Listening | None = None
         self._decisions = DecisionWriter(parts.keep_record)
         self._turns = Turns(config.turns, self, self)

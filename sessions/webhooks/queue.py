@@ -130,4 +130,6 @@ def _delivery(webhook: Webhook, happened: Happened) -> WebhookDelivery:
 def _bounded(data: dict[str, Any]) -> dict[str, Any]:
     if len(json.dumps(data)) <= PAYLOAD_BYTES:
         return data
-    return {name: value for name, value in data.items() if isinstance(value, str | int | float) and len(str(value)) <= 200}
+    return {
+        name: value for name, value in data.items() if isinstance(value, str | int | float) and len(str(value)) <= 200
+    }

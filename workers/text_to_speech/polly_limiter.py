@@ -11,6 +11,7 @@ import structlog
 
 from workers.errors import ProviderThrottledError
 from workers.settings import CallLimit
+from workers.streams.keys import speech_places
 from workers.text_to_speech.contract import Urgency
 
 LEASE_MS: Final = 30_000
@@ -97,7 +98,7 @@ class PollyLimiter:
     def slow_down(self, engine: str) -> None:
         """Polly has refused a call: something else uses the account's quota too."""
         try:
-            self._tell(keys=[_key(engine, "starts"), _key(engine, "slow")], args=[SLOW_SECONDS])
+            self._tell(keys=[speech_places(engine, "starts"), speech_places(engine, "slow")], args=[SLOW_SECONDS])
         except redis.RedisError as error:
             log.warning("polly_limiter_away", error=type(error).__name__)
 
@@ -115,7 +116,7 @@ class PollyLimiter:
         share = MARKS_SHARE if urgency is Urgency.WORD_MARKS else 1.0
         arguments = [ticket, int(urgency), limit.per_second, limit.concurrent, LEASE_MS, FORGOTTEN_MS, share]
         try:
-            return int(self._ask(keys=[_key(engine, part) for part in _PARTS], args=arguments))
+            return int(self._ask(keys=[speech_places(engine, part) for part in _PARTS], args=arguments))
         except redis.RedisError as error:
             log.warning("polly_limiter_away", error=type(error).__name__)
             return 0
@@ -123,12 +124,8 @@ class PollyLimiter:
     def _leave(self, engine: str, ticket: str) -> None:
         pipeline = self._client.pipeline(transaction=False)
         for part in ("running", "waiting", "asked"):
-            pipeline.zrem(_key(engine, part), ticket)
+            pipeline.zrem(speech_places(engine, part), ticket)
         try:
             pipeline.execute()
         except redis.RedisError as error:
             log.warning("polly_limiter_away", error=type(error).__name__)
-
-
-def _key(engine: str, part: str) -> str:
-    return f"nova:polly:{{{engine}}}:{part}"
