@@ -36,7 +36,16 @@ PROVIDERS: dict[Kind, dict[str, str]] = {
 
 POLLY_LIMIT = re.compile(r"([a-z-]+)=([1-9]\d{0,4})/([1-9]\d{0,4})")
 DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
-NOT_SERVING = ("makemigrations", "collectstatic", "check", "doctor", "talk", "run_local", "replay_turns")
+NOT_SERVING = (
+    "makemigrations",
+    "collectstatic",
+    "check",
+    "doctor",
+    "talk",
+    "run_local",
+    "replay_turns",
+    "make_operator",
+)
 
 
 class Environment(AdminEnvironment, RecordsEnvironment):

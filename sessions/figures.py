@@ -16,6 +16,7 @@ PERCENTS = (50, 95, 99)
 BUCKETS = 48
 DELAYS_READ = 200_000
 """The newest; percentiles of a span with more turns are those of these, and the dashboard says so."""
+RECENT_DELAYS = 10_000
 SLOWEST_SHOWN = 8
 GROUPS_SHOWN = 20
 RECENT = timedelta(minutes=5)
@@ -113,7 +114,7 @@ def recent_figures(now: datetime) -> dict[str, Any]:
     turns = _turns(span)
     counted = turns.aggregate(turns=Count("id"), errors=Count("id", filter=_IS_ERROR))
     delays = turns.filter(first_audio_ms__isnull=False).order_by("-ended_at")
-    values = list(delays.values_list("first_audio_ms", flat=True)[:10_000])
+    values = [delay_ms or 0.0 for delay_ms in delays.values_list("first_audio_ms", flat=True)[:RECENT_DELAYS]]
     return {**counted, "error_rate": _rate(counted["errors"], counted["turns"]), "delay": percentiles(values)}
 
 

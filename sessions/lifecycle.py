@@ -18,6 +18,7 @@ from sessions.configured import web_settings
 from sessions.live.turn_taking.log import KEPT_LINES
 from sessions.models import DecisionLog, Session, SessionState, Turn
 from sessions.redis_clients import publish_control
+from sessions.webhooks.queue import queue_events, session_ended, session_started, turns_finished
 from workers.errors import NovaError, StreamsUnavailableError
 from workers.streams.messages import SessionStarted, StopSession
 
@@ -96,6 +97,7 @@ def _insert_within_capacity(session: Session) -> None:
             session.save(force_insert=True)
             if Session.objects.filter(state=SessionState.STARTED).count() > limit:
                 raise CapacityError(f"all {limit} sessions are in use; try again later")
+            queue_events([session_started(session)])
     except IntegrityError as error:
         raise ChannelTakenError("channel existed") from error
     except DatabaseError as error:
@@ -156,7 +158,12 @@ def stop_channel(channel_name: str, owner: str) -> bool:
 
 def _end_row(session: Session, reason: EndReason) -> bool:
     started = Session.objects.filter(id=session.id, state=SessionState.STARTED)
-    return bool(started.update(state=SessionState.ENDED, ended_at=timezone.now(), end_reason=reason))
+    with transaction.atomic():
+        has_ended = bool(started.update(state=SessionState.ENDED, ended_at=timezone.now(), end_reason=reason))
+        if has_ended:
+            session.refresh_from_db()
+            queue_events([session_ended(session)])
+    return has_ended
 
 
 def reap_once() -> list[Session]:
@@ -192,7 +199,9 @@ def record_turns(turns: list[Turn]) -> int:
     known = _known_sessions(turn.session_id for turn in turns)
     written = set(Turn.objects.filter(turn_id__in=[turn.turn_id for turn in turns]).values_list("turn_id", flat=True))
     new = {turn.turn_id: turn for turn in reversed(turns) if turn.session_id in known and turn.turn_id not in written}
-    return len(Turn.objects.bulk_create(reversed(new.values()), ignore_conflicts=True))
+    made = Turn.objects.bulk_create(reversed(new.values()), ignore_conflicts=True)
+    queue_events(turns_finished(made))
+    return len(made)
 
 
 def _known_sessions(session_ids: Iterable[str]) -> set[str]:

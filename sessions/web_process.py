@@ -11,7 +11,7 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections
 
-from sessions import lifecycle, operator_tables, presence
+from sessions import alerts, lifecycle, operator_tables, presence
 from sessions.configured import web_settings
 from sessions.doorkeeper import SESSION_ENDED, SUPERSEDED, Doorkeeper
 from sessions.leases import Leases
@@ -26,6 +26,7 @@ from sessions.live_view.whispering import whisper
 from sessions.live_view.writer import WatchedWriter
 from sessions.records import Outbox, RecordWriter
 from sessions.speech_to_text.contract import SpeechToText
+from sessions.webhooks.sender import WebhookSender, remove_old
 from workers.errors import NovaError, ProviderError
 from workers.plugins import load_provider
 from workers.streams import keys
@@ -50,6 +51,10 @@ LIFE_SECONDS = 1.0
 REAPER = "reaper"
 RECORD_WRITER = "record_writer"
 RECORD_PAUSE_SECONDS = 1.0
+WEBHOOKS = "webhooks"
+WEBHOOK_PAUSE_SECONDS = 1.0
+OLD_DELIVERIES_SECONDS = 600.0
+ALERTS = "alerts"
 REAP_SECONDS = 1.0
 STOP_LIMIT_SECONDS = 3.0
 GOING_AWAY = 1012
@@ -79,6 +84,8 @@ class WebProcess:
         self._watched = WatchedWriter(self._client)
         self.onlookers = Onlookers(self.web_id, self.publish_control)
         set_onlookers(self.onlookers)
+        self._webhooks = WebhookSender(allows_private=settings.webhook_allow_private)
+        self._next_removal_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -91,6 +98,8 @@ class WebProcess:
             "onlookers": self._every(RENEW_SECONDS, self.onlookers.ask_again),
             "operator_tables": self._every(operator_tables.TABLES_SECONDS, self._read_tables),
             REAPER: self._alone(REAPER, REAP_SECONDS, self._reap),
+            WEBHOOKS: self._alone(WEBHOOKS, WEBHOOK_PAUSE_SECONDS, self._send_webhooks),
+            ALERTS: self._alone(ALERTS, alerts.LOOK_SECONDS, self._look_for_alerts),
             RECORD_WRITER: self._alone(RECORD_WRITER, RECORD_PAUSE_SECONDS, self._write_records),
         }
         for name, loop in loops.items():
@@ -109,8 +118,9 @@ class WebProcess:
             await asyncio.wait(self._tasks, timeout=STOP_LIMIT_SECONDS)
         with contextlib.suppress(redis.RedisError, TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_SECONDS):
-                await self._leases.release_all([REAPER, RECORD_WRITER])
+                await self._leases.release_all([REAPER, RECORD_WRITER, WEBHOOKS, ALERTS])
                 await self._client.delete(keys.output_stream(self.web_id))
+        await self._webhooks.close()
         await self._desk.close()
         await self._ear.close()
         for client in (self._client, *self._blocking):
@@ -177,6 +187,15 @@ class WebProcess:
     async def _read_tables(self) -> None:
         await sync_to_async(_read_tables)()
 
+    async def _send_webhooks(self) -> None:
+        await self._webhooks.send_due()
+        if time.monotonic() >= self._next_removal_at:
+            self._next_removal_at = time.monotonic() + OLD_DELIVERIES_SECONDS
+            await sync_to_async(remove_old)()
+
+    async def _look_for_alerts(self) -> None:
+        await sync_to_async(_look_for_alerts)()
+
     async def _reap(self) -> None:
         await sync_to_async(lifecycle.reap_once)()
 
@@ -234,3 +253,8 @@ class WebProcess:
 def _read_tables() -> None:
     close_old_connections()
     operator_tables.read_tables()
+
+
+def _look_for_alerts() -> None:
+    close_old_connections()
+    alerts.look()

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from sessions.admin.basics import may, require
+from sessions.alerts import alerts_if_known
 from sessions.figures import Span, dashboard_figures
 from sessions.graphs.library import file_graphs
 from sessions.quotas import quotas_in_use
@@ -64,6 +65,7 @@ def _figures(hours: int, graph_name: str) -> dict[str, Any]:
     return {
         **dashboard_figures(span, now),
         "quotas": quotas,
+        "alerts": [asdict(each) for each in alerts_if_known()],
         "hours": hours,
         "graph": graph_name,
         "at": now.isoformat(),

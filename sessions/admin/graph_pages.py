@@ -90,7 +90,7 @@ class GraphPages(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         super().save_model(request, obj, form, change)
         tell_tables_changed(request)
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """The audit log has it already."""
 
     @admin.display(description="State")

@@ -83,10 +83,10 @@ class ApiKeyPages(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
             )
         tell_tables_changed(request)
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """The audit log has it already."""
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """The audit log has it already."""
 
     def get_urls(self) -> list[URLPattern]:

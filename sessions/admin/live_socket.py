@@ -37,7 +37,7 @@ class LiveViewConsumer(AsyncConsumer):
     async def websocket_connect(self, _: Any) -> None:
         session_id = str(self.scope["url_route"]["kwargs"]["session_id"])
         is_ours = _is_from_here(self.scope)
-        if not is_ours or not await sync_to_async(_may_watch)(self.scope["user"].pk, session_id):
+        if not is_ours or not await sync_to_async(_may_watch)(self._user_id(), session_id):
             log.info("live_view_refused", session_id=session_id[:64], is_from_here=is_ours)
             await self.send({"type": "websocket.close", "code": NOT_ALLOWED})
             return
@@ -51,6 +51,10 @@ class LiveViewConsumer(AsyncConsumer):
         if self._watching is not None:
             self._watching.cancel()
         raise StopConsumer
+
+    def _user_id(self) -> int | None:
+        user: Any = self.scope["user"]
+        return cast("int | None", user.pk)
 
     async def _watch(self, session_id: str) -> None:
         try:
@@ -107,7 +111,7 @@ def _is_from_here(scope: Mapping[str, Any]) -> bool:
 def _may_watch(user_id: int | None, session_id: str) -> bool:
     """Rights are read anew each time: a user object keeps those that it had."""
     close_old_connections()
-    user = User.objects.filter(pk=user_id, is_active=True, is_staff=True).first()
+    user = User.objects.filter(pk=user_id or 0, is_active=True, is_staff=True).first()
     if user is None or not user.has_perms(["nova_sessions.view_session", "nova_sessions.view_transcripts"]):
         return False
     return Session.objects.filter(id=session_id, state=SessionState.STARTED).exists()

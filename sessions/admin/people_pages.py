@@ -33,14 +33,14 @@ class UserPages(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]  # unfold
         fixed = tuple(super().get_readonly_fields(request, obj))
         return fixed if request.user.is_superuser else (*fixed, "is_superuser", "user_permissions")
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         note(request, "user.make", "user", obj.pk, name=obj.get_username())
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         groups = sorted(obj.groups.values_list("name", flat=True))
         note(request, "user.change", "user", obj.pk, name=obj.get_username(), groups=groups, is_active=obj.is_active)
 
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for user in queryset:
             note(request, "user.delete", "user", user.pk, name=user.get_username())
 
@@ -53,13 +53,13 @@ class GroupPages(GroupAdmin, ModelAdmin):  # type: ignore[misc]  # unfold ships 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_superuser)
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         note(request, "group.change", "group", obj.pk, name=obj.name)
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         note(request, "group.make", "group", obj.pk, name=obj.name)
 
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for group in queryset:
             note(request, "group.delete", "group", group.pk, name=group.name)
 

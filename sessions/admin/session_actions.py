@@ -48,7 +48,7 @@ def say(request: HttpRequest, session_id: str) -> HttpResponse:
         note(request, "session.say", "session", session.id, text=text)
         _tell(session, SayText(session.id, text))
 
-    return _answered(request, session, "It will be said as soon as nobody speaks.", tell)
+    return _answered(request, session, "It will be said as soon as the agent is free.", tell)
 
 
 @require_POST

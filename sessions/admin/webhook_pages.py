@@ -81,13 +81,13 @@ class WebhookPages(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         note(request, "webhook.delete", "webhook", obj.pk, url=obj.url)
         super().delete_model(request, obj)
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """The audit log has it already."""
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """The audit log has it already."""
 
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """The audit log has it already."""
 
     def get_urls(self) -> list[URLPattern]:

@@ -6,8 +6,6 @@ import random
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from types import TracebackType
-from typing import Self
 
 import aiohttp
 import structlog
@@ -55,31 +53,29 @@ class Outcome:
 
 
 class WebhookSender:
-    """`async with`; one per web process, its rounds run under a lease."""
+    """One per web process, its rounds run under a lease. `close` it at the end."""
 
     def __init__(self, *, allows_private: bool) -> None:
         self._allows_private = allows_private
         self._chance = random.Random()
         self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(
-            resolver=GuardedResolver(allows_private=self._allows_private), limit=AT_ONCE, use_dns_cache=False
-        )
-        # No cookies, no proxy of the environment: what is sent depends on the row alone.
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS),
-            headers={"User-Agent": "nova-realtime-webhooks/1"},
-        )
-        return self
+    def _open(self) -> aiohttp.ClientSession:
+        """No cookies, no proxy of the environment: what is sent depends on the row alone."""
+        if self._session is None:
+            resolver = GuardedResolver(allows_private=self._allows_private)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=resolver, limit=AT_ONCE, use_dns_cache=False),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=ATTEMPT_SECONDS),
+                headers={"User-Agent": "nova-realtime-webhooks/1"},
+            )
+        return self._session
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+            self._session = None
 
     async def send_due(self) -> int:
         """What is due now, the first of each line; again while more follows. Raises DatabaseError."""
@@ -113,10 +109,8 @@ class WebhookSender:
             return Outcome(None, f"{type(error).__name__}: {error}"[:300])
 
     async def _ask(self, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
-        if self._session is None:
-            raise RuntimeError("used outside `async with`")
         # A redirect could lead anywhere: it counts as a failure.
-        async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+        async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as answer:
             await answer.content.read(READ_BYTES)
             return Outcome(answer.status, "" if answer.status < 300 else f"answered {answer.status}")
 

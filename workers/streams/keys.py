@@ -82,3 +82,6 @@ def next_speech_stream(scope: str) -> str:
 def speech_places(engine: str, part: str) -> str:
     """The limiter's sets of an engine: calls that run, were started, wait."""
     return f"nova:polly:{{{engine}}}:{part}"
+
+
+STANDING_ALERTS = "nova:alerts"

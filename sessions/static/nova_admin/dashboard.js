@@ -99,6 +99,14 @@ function showQuotas(quotas) {
   }));
 }
 
+function showAlerts(alerts) {
+  document.getElementById("alerts").replaceChildren(...alerts.map((alert) => {
+    const line = document.createElement("li");
+    line.textContent = `${alert.text} (since ${new Date(alert.since).toLocaleTimeString()})`;
+    return line;
+  }));
+}
+
 const colours = () => {
   const isDark = document.documentElement.classList.contains("dark");
   return isDark
@@ -163,6 +171,7 @@ async function read() {
     showTotals(figures);
     showTables(figures);
     showQuotas(figures.quotas);
+    showAlerts(figures.alerts);
     drawAll(figures);
     status.textContent = `as of ${new Date(figures.at).toLocaleTimeString()}`;
     page.dataset.state = "shown";
