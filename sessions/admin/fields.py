@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 
 def many_choices(choices: Iterable[tuple[Any, Any]], help_text: str) -> forms.MultipleChoiceField:
     """Boxes to be ticked; the value is a list, as JSON keeps it."""
-    widget = forms.CheckboxSelectMultiple(attrs={"class": "nova-boxes"})
+    widget = UnfoldAdminCheckboxSelectMultipleWidget()
     return forms.MultipleChoiceField(choices=list(choices), widget=widget, help_text=help_text)
 
 

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
@@ -111,22 +112,25 @@ class GraphPages(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         return f"{moment(setting.changed_at)} {setting.changed_by}".strip()
 
     @admin.display(description="Nodes with these properties")
-    def effective(self, setting: GraphSetting) -> str:
+    def effective(self, setting: GraphSetting) -> SafeString:
         graph = file_graph(setting.graph_name)
         if graph is None:
-            return ""
+            return _shown("")
         try:
             return _written(graph.with_operator_properties(setting.properties or {}))
         except BadInputError as error:
-            return f"the properties do not fit: {error.text}"
+            return _shown(f"the properties do not fit: {error.text}")
 
     @admin.display(description="Nodes in the file")
-    def from_file(self, setting: GraphSetting) -> str:
+    def from_file(self, setting: GraphSetting) -> SafeString:
         graph = file_graph(setting.graph_name)
-        return _written(graph) if graph is not None else ""
+        return _written(graph) if graph is not None else _shown("")
 
 
-def _written(graph: Graph) -> str:
-    return json.dumps(
-        graph.nodes.model_dump(by_alias=True, exclude_unset=True, mode="json"), ensure_ascii=False, indent=2
-    )
+def _shown(text: str) -> SafeString:
+    return format_html('<pre class="nova-pre nova-mono">{}</pre>', text)
+
+
+def _written(graph: Graph) -> SafeString:
+    nodes = graph.nodes.model_dump(by_alias=True, exclude_unset=True, mode="json")
+    return _shown(json.dumps(nodes, ensure_ascii=False, indent=2))

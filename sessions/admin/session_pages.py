@@ -34,8 +34,8 @@ class SessionPages(ReadOnlyPage):
         "graph_name",
         "shown_start",
         "shown_length",
-        "turn_count",
-        "interruption_count",
+        "shown_turns",
+        "shown_cuts",
         "shown_faults",
         "shown_cost",
     )
@@ -66,6 +66,14 @@ class SessionPages(ReadOnlyPage):
     @admin.display(description="Length")
     def shown_length(self, session: Session) -> str:
         return length(((session.ended_at or timezone.now()) - session.started_at).total_seconds())
+
+    @admin.display(description="Turns", ordering="turn_count")
+    def shown_turns(self, session: Session) -> int:
+        return session.turn_count
+
+    @admin.display(description="Cut off", ordering="interruption_count")
+    def shown_cuts(self, session: Session) -> int:
+        return session.interruption_count
 
     @admin.display(description="Faults", ordering="fault_count")
     def shown_faults(self, session: Session) -> SafeString:
