@@ -24,7 +24,8 @@ from sessions.live_view.onlookers import RENEW_SECONDS, Onlookers, set_onlookers
 from sessions.live_view.showing import show_session
 from sessions.live_view.whispering import whisper
 from sessions.live_view.writer import WatchedWriter
-from sessions.records import Outbox, RecordWriter
+from sessions.records.outbox import Outbox
+from sessions.records.writer import RecordWriter
 from sessions.speech_to_text.contract import SpeechToText
 from sessions.webhooks.sender import WebhookSender, remove_old
 from workers.errors import NovaError, ProviderError
@@ -121,6 +122,7 @@ class WebProcess:
                 await self._leases.release_all([REAPER, RECORD_WRITER, WEBHOOKS, ALERTS])
                 await self._client.delete(keys.output_stream(self.web_id))
         await self._webhooks.close()
+        self._writer.close()
         await self._desk.close()
         await self._ear.close()
         for client in (self._client, *self._blocking):
@@ -200,7 +202,7 @@ class WebProcess:
         await sync_to_async(lifecycle.reap_once)()
 
     async def _write_records(self) -> None:
-        await self._writer.write_waiting()
+        await self._writer.write_all()
 
     # --- entries ----------------------------------------------------------------------------------------------------
 

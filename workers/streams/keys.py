@@ -67,6 +67,7 @@ def single_loop_lease(loop_name: str) -> str:
 
 
 RECORDS_POSITION = "nova:records:position"
+REFUSED_RECORDS_STREAM = "nova:records:refused"
 
 
 def speech_streams(scope: str) -> str:
