@@ -52,10 +52,6 @@ class Caller:
         own = self.grant.calls_per_minute if self.grant is not None else None
         return web_settings().calls_per_minute if own is None else own
 
-    @property
-    def sessions_at_once(self) -> int | None:
-        return self.grant.sessions_at_once if self.grant is not None else None
-
 
 class CallerAuth(AuthBase):  # type: ignore[misc,unused-ignore]
     """An API key, or a signed-in user with the CSRF token; in open mode anyone of our own origin."""

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from tests.benchmarks import frame, idle_streams, interruption, latency, memory, speech_end, turn_engine
+from tests.benchmarks import admin_pages, frame, idle_streams, interruption, latency, memory, speech_end, turn_engine
 from tests.benchmarks.report import Table, header
 from tests.benchmarks.turn_quality import measure as turn_quality
 from tests.house import House
@@ -52,6 +52,10 @@ def _turn_quality(_: HouseKeeper) -> Iterator[Table]:
     yield turn_quality.measure()
 
 
+def _admin(_: HouseKeeper) -> Iterator[Table]:
+    yield from admin_pages.measure()
+
+
 BENCHMARKS = {
     "latency": _latency,
     "steps": _steps,
@@ -63,6 +67,7 @@ BENCHMARKS = {
     "frame": _frame,
     "turns": _turn_engine,
     "turn_quality": _turn_quality,
+    "admin": _admin,
 }
 
 

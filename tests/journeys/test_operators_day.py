@@ -15,6 +15,7 @@ from playwright.async_api import ConsoleMessage, Page, async_playwright
 from tests.browser.conftest import QUIET_FLAGS, browser_path
 from tests.house import ROOT, House
 from tests.journeys.client import Client, connect_socket, see_calls, tell_script
+from tests.journeys.sounds import speech
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -23,6 +24,7 @@ WIDTHS = {"phone": 390, "tablet": 834, "desk": 1440}
 LIMIT_MS = 15_000
 SLOW_MS = 2_200
 ANSWERS = ["I am glad to help.", "It took me a while to think of that.", "As you wish."]
+SPOKEN = "Think about it for a while."
 WHISPER = "Offer the customer a discount of ten percent."
 SAID = "A colleague of mine has joined us."
 
@@ -84,8 +86,10 @@ async def watch_and_act(page: Page, client: Client, house: House) -> None:
     """Captions come, a whisper reaches the model, and what shall be said is said."""
     captions = page.locator("#captions")
     await captions.get_by_text(ANSWERS[0]).wait_for()
-    await client.ask("Think about it.")
-    await captions.get_by_text("Think about it.").wait_for()
+    before = client.now
+    await client.speak(speech(800))
+    await client.wait_for("response.done", after=before)
+    await captions.get_by_text(SPOKEN).wait_for()
     await captions.get_by_text(ANSWERS[1]).wait_for()
     await page.fill("#whisper", WHISPER)
     await page.get_by_role("button", name="Whisper").click()
@@ -147,7 +151,7 @@ async def erase(page: Page, url: str, channel_name: str) -> None:
 async def test_an_operators_day(house: House) -> None:
     make_operator(house)
     plans = [{"text": ANSWERS[0]}, {"text": ANSWERS[1], "first_token_ms": SLOW_MS}, {"text": ANSWERS[2]}]
-    await tell_script(house, bedrock=plans, defaults={"polly": {"ms_per_character": 10}})
+    await tell_script(house, texts=[SPOKEN], bedrock=plans, defaults={"polly": {"ms_per_character": 10}})
     faults: list[str] = []
     url = house.urls[1]
     async with browser_page(faults) as page, connect_socket(house, web=0) as client:
