@@ -10,7 +10,7 @@ import structlog
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
-from sessions import presence
+from sessions import budgets, presence
 from sessions.configured import web_settings
 from sessions.models import Session, SessionState
 from sessions.operator_tables import grant_of_owner
@@ -21,7 +21,7 @@ from workers.streams.messages import SessionStarted, StopSession
 
 log = structlog.get_logger(__name__)
 
-EndReason = Literal["stopped", "idle", "start_failed", "superseded", "drained", "failed"]
+EndReason = Literal["stopped", "idle", "start_failed", "superseded", "drained", "failed", "budget"]
 NEVER = -1
 CLAIM_LOCK = 0x6E6F7661
 CLAIM_WAIT = "3s"
@@ -58,8 +58,9 @@ def claim_channel(
     """Start a session on a free channel, atomically across processes, and tell the other web processes.
 
     `timeout_seconds`: None is the default, NEVER never. `overrides` hold no secret. Raises ChannelTakenError,
-    CapacityError, RowsUnavailableError, StreamsUnavailableError.
+    CapacityError, BudgetSpentError, RowsUnavailableError, StreamsUnavailableError.
     """
+    budgets.refuse_when_spent(owner)
     session = Session(
         channel_name=channel_name,
         graph_name=graph_name,
@@ -147,6 +148,13 @@ def end_found_session(session: Session, reason: EndReason) -> bool:
     if ended:
         log.info("session ended", session_id=session.id, channel_name=session.channel_name, reason=reason)
     return ended
+
+
+def end_spent(session_id: str) -> None:
+    """Its budget is spent. Raises DatabaseError, StreamsUnavailableError."""
+    session = Session.objects.filter(id=session_id, state=SessionState.STARTED).first()
+    if session is not None:
+        end_found_session(session, "budget")
 
 
 def stop_channel(channel_name: str, owner: str) -> bool:

@@ -1,8 +1,10 @@
 """The rows that operators write by the admin: API keys, graph settings, webhooks, and the log of what they did."""
 
 import secrets
+from decimal import Decimal
 from typing import ClassVar
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
 
@@ -36,7 +38,12 @@ class ApiKey(models.Model):
     )
     sessions_at_once = models.PositiveIntegerField(null=True, blank=True, help_text="empty: no limit but the site's")
     budget_usd_a_day = models.DecimalField(
-        max_digits=12, decimal_places=4, null=True, blank=True, help_text="estimated cost of a day (UTC); empty: none"
+        max_digits=12,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.0001"))],
+        help_text="estimated cost of a day (UTC); empty: NOVA_BUDGET_KEY_DAY_USD",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.CharField(max_length=150, blank=True, default="", editable=False)

@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections
 
 from sessions import alerts, lifecycle, operator_tables, presence
+from sessions.accounting import make_accounts
 from sessions.configured import web_settings
 from sessions.doorkeeper import SESSION_ENDED, SUPERSEDED, Doorkeeper
 from sessions.leases import Leases
@@ -25,8 +26,10 @@ from sessions.live_view.showing import show_session
 from sessions.live_view.whispering import whisper
 from sessions.live_view.writer import WatchedWriter
 from sessions.records.outbox import Outbox
+from sessions.records.retention import retire_some
 from sessions.records.writer import RecordWriter
 from sessions.speech_to_text.contract import SpeechToText
+from sessions.spending import DaySpending, catch_up_with_rows
 from sessions.webhooks.sender import WebhookSender, remove_old
 from workers.errors import NovaError, ProviderError
 from workers.plugins import load_provider
@@ -51,11 +54,13 @@ CHECK_SECONDS = 0.25
 LIFE_SECONDS = 1.0
 REAPER = "reaper"
 RECORD_WRITER = "record_writer"
+HOUSEKEEPER = "housekeeper"
 RECORD_PAUSE_SECONDS = 1.0
 WEBHOOKS = "webhooks"
 WEBHOOK_PAUSE_SECONDS = 1.0
 OLD_DELIVERIES_SECONDS = 600.0
 ALERTS = "alerts"
+HOUSEKEEPING_SECONDS = 60.0
 REAP_SECONDS = 1.0
 STOP_LIMIT_SECONDS = 3.0
 GOING_AWAY = 1012
@@ -77,7 +82,9 @@ class WebProcess:
         self._writer = RecordWriter(self._client)
         self._desk = CeleryWorkDesk(settings.redis_url, self.web_id)
         self._ear = load_provider(settings.speech_to_text, SpeechToText, settings)
-        parts = SessionParts(self._desk, self._ear, self._outbox.keep)
+        self._spending = DaySpending(self._client)
+        accounts = make_accounts(settings, self._spending, self._budget_spent)
+        parts = SessionParts(self._desk, self._ear, self._outbox.keep, accounts)
         self.doorkeeper = Doorkeeper(self.sessions, parts, self._leases, self.publish_control)
         output = keys.output_stream(self.web_id)
         self._output_reader = StreamReader(self._blocking[0], output, self._take_output)
@@ -90,6 +97,9 @@ class WebProcess:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
+        with contextlib.suppress(DatabaseError):
+            # The first caller may bring a key that only operators know of.
+            await self._read_tables()
         loops = {
             "output_reader": self._output_reader.run(),
             "control_reader": self._control_reader.run(),
@@ -102,6 +112,7 @@ class WebProcess:
             WEBHOOKS: self._alone(WEBHOOKS, WEBHOOK_PAUSE_SECONDS, self._send_webhooks),
             ALERTS: self._alone(ALERTS, alerts.LOOK_SECONDS, self._look_for_alerts),
             RECORD_WRITER: self._alone(RECORD_WRITER, RECORD_PAUSE_SECONDS, self._write_records),
+            HOUSEKEEPER: self._alone(HOUSEKEEPER, HOUSEKEEPING_SECONDS, self._keep_house),
         }
         for name, loop in loops.items():
             self._spawn(name, loop)
@@ -119,7 +130,7 @@ class WebProcess:
             await asyncio.wait(self._tasks, timeout=STOP_LIMIT_SECONDS)
         with contextlib.suppress(redis.RedisError, TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_SECONDS):
-                await self._leases.release_all([REAPER, RECORD_WRITER, WEBHOOKS, ALERTS])
+                await self._leases.release_all([REAPER, RECORD_WRITER, HOUSEKEEPER, WEBHOOKS, ALERTS])
                 await self._client.delete(keys.output_stream(self.web_id))
         await self._webhooks.close()
         self._writer.close()
@@ -182,6 +193,7 @@ class WebProcess:
         """The lease, and the presence of everyone whose socket is open here."""
         await self._leases.show_life()
         await self._outbox.flush()
+        await self._spending.exchange()
         present = [session.session_id for session in self.sessions if session.session_id]
         if present:
             await sync_to_async(presence.touch, thread_sensitive=False)(present)
@@ -200,6 +212,22 @@ class WebProcess:
 
     async def _reap(self) -> None:
         await sync_to_async(lifecycle.reap_once)()
+
+    async def _keep_house(self) -> None:
+        """A little of what is due each time, in a thread of its own: others wait for the database too."""
+        await sync_to_async(catch_up_with_rows, thread_sensitive=False)()
+        await sync_to_async(retire_some, thread_sensitive=False)(web_settings().records_kept_days)
+
+    def _budget_spent(self, session_id: str) -> None:
+        self._spawn("end_spent", self._end_spent(session_id))
+
+    async def _end_spent(self, session_id: str) -> None:
+        """The socket is closed even when the row cannot be written; the reaper finds the session later."""
+        self._stop_session(StopSession(session_id, "budget"))
+        try:
+            await sync_to_async(lifecycle.end_spent)(session_id)
+        except _LOOP_FAULTS as error:
+            logger.warning("spent_session_not_ended", session_id=session_id, error=type(error).__name__)
 
     async def _write_records(self) -> None:
         await self._writer.write_all()

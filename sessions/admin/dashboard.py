@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from sessions.admin.basics import may, require
 from sessions.alerts import alerts_if_known
+from sessions.configured import web_settings
 from sessions.figures import Span, dashboard_figures
 from sessions.graphs.library import file_graphs
 from sessions.quotas import quotas_in_use
@@ -55,7 +56,11 @@ def figures(request: HttpRequest) -> HttpResponse:
 def prices(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Read from the table that is in force; another comes with NOVA_PRICES, so that it is reviewed like code."""
     require(request, "view_session")
-    return TemplateResponse(request, "nova_admin/prices.html", {**context, "title": "Prices", "table": price_table()})
+    return TemplateResponse(
+        request,
+        "nova_admin/prices.html",
+        {**context, "title": "Prices", "table": price_table(web_settings().prices_path)},
+    )
 
 
 def _figures(hours: int, graph_name: str) -> dict[str, Any]:

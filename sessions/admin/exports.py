@@ -1,12 +1,12 @@
 """A session as a file that leaves the house: JSON, CSV or subtitles; pure, one text at a time."""
 
-import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from sessions.csv_cells import write_csv
 from sessions.models import Reply, Session, Turn
 
 FORMATS = {"json": "application/json", "csv": "text/csv; charset=utf-8", "srt": "application/x-subrip; charset=utf-8"}
@@ -22,7 +22,6 @@ COLUMNS = (
     "first_audio_ms",
 )
 LEAST_CAPTION = timedelta(seconds=1)
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_json(session: Session, turns: Iterable[Turn], replies: dict[str, Reply]) -> str:
@@ -40,26 +39,10 @@ def as_json(session: Session, turns: Iterable[Turn], replies: dict[str, Reply]) 
 
 
 def as_csv(session: Session, turns: Iterable[Turn], replies: dict[str, Reply]) -> str:
-    """DB-05: a cell that a spreadsheet would take for a formula begins with an apostrophe."""
+    """DB-05: nothing in it is a formula."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS)
-    writer.writeheader()
-    for turn in turns:
-        writer.writerow({name: cell(value) for name, value in _row(turn, replies).items()})
+    write_csv(out, [COLUMNS, *([_row(turn, replies)[name] for name in COLUMNS] for turn in turns)])
     return out.getvalue()
-
-
-def cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA_SIGNS) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def as_srt(session: Session, turns: Iterable[Turn], replies: dict[str, Reply]) -> str:

@@ -13,9 +13,9 @@ from sessions import lifecycle
 from sessions.admin.audit import note
 from sessions.admin.basics import require
 from sessions.admin.exports import FORMATS, MAKERS
-from sessions.erasing import erase_session
 from sessions.live_view.whispering import WHISPER_CHARACTERS
 from sessions.models import Reply, Session, SessionState, Turn
+from sessions.records.erasure import erase_session
 from sessions.redis_clients import publish_control
 from workers.errors import BadInputError, NovaError
 from workers.streams.messages import AnyControl, SayText, WhisperText
@@ -89,7 +89,10 @@ def erase(request: HttpRequest, session_id: str, context: dict[str, Any]) -> Htt
     except NovaError as error:
         messages.error(request, error.text)
         return HttpResponseRedirect(page_of(session))
-    messages.success(request, f"Session {session.id} is erased: {report.rows} rows, {report.entries} stream entries.")
+    rows, entries = sum(report.rows.values()), sum(report.entries.values())
+    messages.success(
+        request, f"Session {session.id} is erased: {rows} rows, {entries} stream entries, {report.keys} keys."
+    )
     return HttpResponseRedirect(reverse("admin:nova_sessions_session_changelist"))
 
 

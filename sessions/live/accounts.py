@@ -6,10 +6,8 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from sessions.live.budget import BudgetLimits
-from sessions.live.usage import AWS, Providers
+from sessions.live.usage import AMAZON, Providers
 from workers.prices import BUILT_IN, PriceTable
-
-AMAZON = Providers(AWS, AWS, AWS)
 
 
 class Spending(Protocol):

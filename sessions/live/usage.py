@@ -23,6 +23,9 @@ class Providers:
     text_to_speech: str
 
 
+AMAZON = Providers(AWS, AWS, AWS)
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """`usage_id` names the call or stream: a later Usage of the same name takes this one's place.

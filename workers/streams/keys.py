@@ -70,6 +70,11 @@ RECORDS_POSITION = "nova:records:position"
 REFUSED_RECORDS_STREAM = "nova:records:refused"
 
 
+def day_spending(day: str) -> str:
+    """USD that were spent on a day, by owner and in all."""
+    return f"nova:spending:{day}"
+
+
 def speech_streams(scope: str) -> str:
     """Open streams of speech recognition, scored by when their lease ends (milliseconds, Redis time)."""
     return f"nova:speech_streams:{scope}"
