@@ -1,6 +1,7 @@
 """What an operator does in the admin, and what of it is noted: stop, say, whisper, export, erase, keys, graphs."""
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -187,7 +188,8 @@ def test_a_key_opens_what_its_scopes_allow_and_nothing_else(admin: Client) -> No
     site = Site(make_key(admin, scopes=["tickets"]))
     assert site.generate()[0] == 200
     status, body = site.start("room")
-    assert (status, body["code"]) == (403, "10401") or status == 403
+    assert status == 403
+    assert "sessions" in body["msg"]
 
 
 def test_a_keys_own_limit_of_calls_holds(admin: Client) -> None:
@@ -221,8 +223,10 @@ def test_a_revoked_key_opens_nothing_and_stays_in_the_list(
 
 def test_an_expired_key_opens_nothing(admin: Client) -> None:
     key = make_key(admin)
-    ApiKey.objects.update(expires_at=timezone.now() + timezone.timedelta(milliseconds=1))
-    operator_tables.read_tables()
+    assert authenticate_key(key) is not None
+    grant = operator_tables.grant_of_owner(ApiKey.objects.get().owner)
+    assert grant is not None
+    assert not dataclasses.replace(grant, expires_at=timezone.now()).is_valid(timezone.now())
     ApiKey.objects.update(expires_at=timezone.now())
     operator_tables.read_tables()
     assert authenticate_key(key) is None
