@@ -78,7 +78,7 @@ async def open_live_view(page: Page, url: str, channel_name: str) -> None:
     await page.goto(f"{url}/admin/nova_sessions/session/?is=live")
     await photograph(page, "sessions")
     await page.get_by_role("link", name=channel_name).click()
-    await page.get_by_role("link", name="Live").click()
+    await page.get_by_role("link", name="Live", exact=True).click()
     await page.get_by_text("connected", exact=True).wait_for()
 
 
@@ -134,7 +134,7 @@ async def wait_for_row(page: Page, address: str, selector: str) -> None:
 
 async def export(page: Page) -> str:
     async with page.expect_download() as waiting:
-        await page.get_by_role("link", name="JSON").click()
+        await page.get_by_role("link", name="JSON", exact=True).click()
     path = await (await waiting.value).path()
     return await asyncio.to_thread(Path(path).read_text)
 
@@ -164,7 +164,7 @@ async def test_an_operators_day(house: House) -> None:
         await find_the_slow_turn(page, url)
         await page.goto(f"{url}/admin/nova_sessions/session/{session_id}/change/")
         await photograph(page, "session")
-        await page.get_by_role("link", name="Transcript").click()
+        await page.get_by_role("link", name="Transcript", exact=True).click()
         await photograph(page, "transcript")
         exported = await export(page)
         assert [text in exported for text in ("Hello there.", ANSWERS[1])] == [True, True]

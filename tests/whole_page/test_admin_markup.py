@@ -102,7 +102,9 @@ FAULTS = """() => {
   }
   for (const node of document.querySelectorAll('*')) {
     for (const {name, value} of node.attributes) {
-      if (name.startsWith('on') || /^\\s*javascript:/i.test(value) || /hit=1/.test(value) && /^(x-|hx-|@|:)/.test(name)) {
+      const leads = /^(href|src|action|formaction|data|xlink:href|srcdoc)$/.test(name);
+      const isRun = name.startsWith('on') || (leads && /^\\s*(javascript|data):/i.test(value));
+      if (isRun || (/hit=1/.test(value) && /^(x-|hx-|@|:)/.test(name))) {
         found.push(node.tagName + ' ' + name + '=' + value);
       }
     }

@@ -2,6 +2,7 @@
 
 const CAPTIONS_MAX = 400;
 const RETRY_MS = 2_000;
+const ROLES = new Set(["user", "assistant", "tool", "notice", "fault"]);
 const FINAL_CODES = new Set([4403, 4410]);
 const page = document.getElementById("live");
 const captions = document.getElementById("captions");
@@ -19,7 +20,7 @@ function caption(id, role) {
   if (known) return known;
   const made = document.createElement("div");
   made.className = "nova-caption";
-  made.dataset.role = role;
+  made.dataset.role = ROLES.has(role) ? role : "notice";
   const words = document.createElement("span");
   const note = document.createElement("small");
   made.append(words, note);
