@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, F, FloatField, Func, IntegerField, Q, QuerySet, Sum, Value
+import numpy.typing as npt
+from django.db.models import Count, F, Func, IntegerField, Q, QuerySet, Sum, Value
 from django.db.models.functions import Cast
 
 from sessions.models import DailyUsage, Session, SessionState, Turn
@@ -23,6 +24,7 @@ RECENT = timedelta(minutes=5)
 SQLITE_EPOCH = "CAST(ROUND((julianday(%(expressions)s) - 2440587.5) * 86400) AS INTEGER)"
 """No percent sign: Django's own log of queries would take it for a place to fill."""
 Percentiles = dict[str, float | None]
+Values = npt.NDArray[Any]
 
 
 class Epoch(Func):
@@ -67,7 +69,7 @@ class Series:
     p95: list[float | None] = field(default_factory=lambda: [None] * BUCKETS)
 
 
-def percentiles(values: Sequence[float]) -> Percentiles:
+def percentiles(values: Sequence[float] | Values) -> Percentiles:
     """By nearest rank: each is a delay that really was."""
     if not len(values):
         return {f"p{percent}": None for percent in PERCENTS}
@@ -140,8 +142,8 @@ class _Graph:
 
 @dataclass(slots=True)
 class _Delays:
-    all: list[float]
-    by_graph: dict[str, list[float]]
+    all: Values
+    by_graph: dict[str, Values]
 
 
 @dataclass(slots=True)
@@ -153,7 +155,7 @@ class _Costs:
 
 
 def _turns(span: Span) -> "QuerySet[Turn]":
-    """Without a graph's own index: a span of one graph is read as that of all."""
+    """The index `turn_figures` holds all that is asked of them: their texts are not read."""
     turns = Turn.objects.order_by().filter(ended_at__gte=span.start, ended_at__lt=span.end)
     return turns.filter(graph_name=span.graph_name) if span.graph_name else turns
 
@@ -186,24 +188,29 @@ def _count_turns(span: Span, series: Series) -> dict[str, _Graph]:
 
 
 def _read_delays(span: Span, series: Series) -> _Delays:
-    """One pass over the newest delays of the span, in the order of time, newest first."""
-    rows = (
+    """One pass over the newest delays of the span."""
+    rows = list(
         _turns(span)
         .filter(first_audio_ms__isnull=False)
         .order_by("-ended_at")
-        .values_list(_bucket(span, "ended_at"), "graph_name", Cast("first_audio_ms", FloatField()))[:DELAYS_READ]
+        .values_list(_bucket(span, "ended_at"), "graph_name", "first_audio_ms")[:DELAYS_READ]
     )
-    in_buckets: dict[int, list[float]] = {}
-    by_graph: dict[str, list[float]] = {}
-    values: list[float] = []
-    for bucket, graph_name, delay_ms in rows:
-        values.append(delay_ms)
-        in_buckets.setdefault(_place(bucket), []).append(delay_ms)
-        by_graph.setdefault(graph_name, []).append(delay_ms)
-    for place, found in in_buckets.items():
-        ranks = percentiles(found)
-        series.p50[place], series.p95[place] = ranks["p50"], ranks["p95"]
-    return _Delays(values, by_graph)
+    if not rows:
+        return _Delays(np.empty(0), {})
+    buckets, graph_names, found = zip(*rows, strict=True)
+    delays = np.asarray(found, dtype=float)
+    for place, values in _groups(np.clip(np.asarray(buckets), 0, BUCKETS - 1), delays):
+        ranks = percentiles(values)
+        series.p50[int(place)], series.p95[int(place)] = ranks["p50"], ranks["p95"]
+    return _Delays(delays, {str(name): values for name, values in _groups(np.asarray(graph_names), delays)})
+
+
+def _groups(names: Values, values: Values) -> list[tuple[Any, Values]]:
+    """The values of each name."""
+    known, order_of = np.unique(names, return_inverse=True)
+    order = np.argsort(order_of, kind="stable")
+    ends = np.cumsum(np.bincount(order_of))[:-1]
+    return list(zip(known, np.split(values[order], ends), strict=True))
 
 
 def _place(bucket: int) -> int:

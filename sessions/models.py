@@ -156,7 +156,9 @@ class Turn(models.Model):
         ordering: ClassVar = ["started_at"]
         indexes: ClassVar = [
             models.Index(fields=["session", "started_at"], name="turn_by_session"),
-            models.Index(fields=["ended_at"], name="turn_by_end"),
+            models.Index(
+                fields=["ended_at", "graph_name", "first_audio_ms", "status", "error_code"], name="turn_figures"
+            ),
             models.Index(fields=["reply_id"], name="turn_by_reply"),
             models.Index(fields=["first_audio_ms"], name="turn_by_delay"),
         ]

@@ -59,11 +59,10 @@ class Command(BaseCommand):
         for program in web_programs(manage, environment, nova.host, nova.port, nova.web_processes):
             supervisor.start(program)
         supervisor.wait_until_ready()
-        self._say("", f"\nNova Realtime is ready ({_providers(nova)}). Ctrl-C ends it. Its page:\n")
-        address = f"http://{_shown_host(nova.host)}:{nova.port}"
-        self._say("", self.style.SUCCESS(f"    {address}/\n"))
         name, password = local_operator(folder)
-        self._say("", f"Operators: {address}/admin/ as {name} with {password} (kept in .run/{LOCAL_PASSWORD_FILE})\n")
+        self._say("", f"\nOperators sign in at /admin/ as {name} with {password} (kept in .run/{LOCAL_PASSWORD_FILE})")
+        self._say("", f"\nNova Realtime is ready ({_providers(nova)}). Ctrl-C ends it. Its page:\n")
+        self._say("", self.style.SUCCESS(f"    http://{_shown_host(nova.host)}:{nova.port}/\n"))
 
     def _say(self, name: str, line: str) -> None:
         """Called from several threads: one write a line."""
