@@ -19,6 +19,7 @@ LOGS_READ = 2_000
 DECISIONS_SHOWN = 300
 BEFORE_TURN = timedelta(seconds=1)
 AFTER_TURN = timedelta(seconds=1)
+UNTOLD = ("is", "settings", "segment_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def decisions_of(turn: Turn) -> list[Decided]:
     for log in logs.order_by("generation", "first_number")[:LOGS_READ].iterator(chunk_size=100):
         for line in log.lines:
             at = _time_of(log, line)
-            if at is not None and first <= at <= last and len(found) < DECISIONS_SHOWN:
+            if at is not None and first <= at <= last and len(found) < DECISIONS_SHOWN and _is_telling(line):
                 found.append(_decided(line, at, turn))
     return found
 
@@ -138,6 +139,12 @@ def _time_of(log: DecisionLog, line: Any) -> datetime | None:
     if log.started_at is None or not isinstance(at_ms, int | float):
         return None
     return log.started_at + timedelta(milliseconds=at_ms)
+
+
+def _is_telling(line: dict[str, Any]) -> bool:
+    """The agent's own state changes with every sentence; it tells something only where it led to a decision."""
+    event = line.get("event")
+    return bool(line.get("decisions")) or not (isinstance(event, dict) and event.get("is") == "AgentChanged")
 
 
 def _decided(line: dict[str, Any], at: datetime, turn: Turn) -> Decided:
@@ -156,5 +163,6 @@ def _named(value: Any) -> tuple[str, str]:
     """("Interrupt", "reason: words")."""
     if not isinstance(value, dict):
         return str(value), ""
-    details = ", ".join(f"{name}: {shown}" for name, shown in value.items() if name not in ("is", "settings"))
+    told = {name: shown for name, shown in value.items() if name not in UNTOLD and shown not in ("", None, False)}
+    details = ", ".join(f"{name}: {shown}" for name, shown in told.items())
     return str(value.get("is", "")), details[:500]
