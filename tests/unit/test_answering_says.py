@@ -2,6 +2,8 @@
 
 import pytest
 
+from sessions.live.items import Content, MessageItem
+from sessions.live.transport import ReplyOptions
 from tests.unit.test_answering import Room, let_tasks_run, room  # noqa: F401
 
 # ruff: noqa: F811
@@ -42,3 +44,24 @@ def test_at_most_five_texts_wait(count: int, room: Room) -> None:
     for number in range(count):
         room.answering.say(f"{number}.")
     assert len(room.answering._waiting_texts) == 5
+
+
+def test_what_was_typed_since_the_last_answer_is_what_a_reply_answers(room: Room) -> None:
+    for number, (role, text) in enumerate(
+        [("user", "Hi."), ("assistant", "Yes?"), ("user", "How far"), ("user", "is it?")]
+    ):
+        room.history.add(MessageItem(f"item_{number}", role, (Content("input_text", text),)))  # type: ignore[arg-type]
+    room.answering.ask(ReplyOptions())
+    assert typed_of(room) == "How far is it?"
+
+
+def test_a_fixed_text_and_a_spoken_turn_answer_nothing_typed(room: Room) -> None:
+    room.history.add(MessageItem("item_0", "user", (Content("input_text", "Hi."),)))
+    room.answering.say("Welcome.")
+    assert typed_of(room) == ""
+
+
+def typed_of(room: Room) -> str:
+    reply = room.replying._current
+    assert reply is not None
+    return reply.plan.typed_text
