@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Count, F, Func, IntegerField, Q, QuerySet, Sum, Value
-from django.db.models.functions import Cast
+from django.db.models import Case, Count, F, Func, IntegerField, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import Cast, Coalesce
 
 from sessions.models import DailyUsage, Session, SessionState, Turn
 
 PERCENTS = (50, 95, 99)
 BUCKETS = 48
-DELAYS_READ = 200_000
+TURNS_READ = 200_000
 """The newest; percentiles of a span with more turns are those of these, and the dashboard says so."""
 RECENT_DELAYS = 10_000
 SLOWEST_SHOWN = 8
+ERROR, CUT = 2, 1
+UNKNOWN_MS = -1.0
 GROUPS_SHOWN = 20
 RECENT = timedelta(minutes=5)
 SQLITE_EPOCH = "CAST(ROUND((julianday(%(expressions)s) - 2440587.5) * 86400) AS INTEGER)"
@@ -80,10 +82,10 @@ def percentiles(values: Sequence[float] | Values) -> Percentiles:
 def dashboard_figures(span: Span, now: datetime) -> dict[str, Any]:
     """Everything of a dashboard that comes from rows; ten queries."""
     series = Series(span.labels)
-    by_graph = _count_turns(span, series)
-    delays = _read_delays(span, series)
-    for graph_name, found in delays.by_graph.items():
-        by_graph.setdefault(graph_name, _Graph(graph_name)).delay = percentiles(found)
+    read = _read_turns(span)
+    is_capped = len(read.places) == TURNS_READ
+    by_graph = _count_in_database(span, series) if is_capped else _count_read(read, series)
+    delays = _measure_delays(read, series, by_graph)
     starts, ends = _count_sessions(span, series)
     costs = _costs(span, now)
     for graph_name, cost_usd in costs.by_graph.items():
@@ -99,9 +101,9 @@ def dashboard_figures(span: Span, now: datetime) -> dict[str, Any]:
             "interruptions": sum(series.interruptions),
             "error_rate": _rate(sum(series.errors), turns),
             "interruption_rate": _rate(sum(series.interruptions), turns),
-            "delay": percentiles(delays.all),
-            "delay_count": len(delays.all),
-            "delays_are_capped": len(delays.all) == DELAYS_READ,
+            "delay": percentiles(delays),
+            "delay_count": len(delays),
+            "delays_are_capped": is_capped,
             "cost_usd": round(costs.span_usd, 6),
             "cost_today_usd": round(costs.today_usd, 6),
         },
@@ -140,10 +142,15 @@ class _Graph:
     delay: Percentiles = field(default_factory=lambda: percentiles(()))
 
 
-@dataclass(slots=True)
-class _Delays:
-    all: Values
-    by_graph: dict[str, Values]
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """One column each, in the order of rows."""
+
+    graph_names: list[str]
+    places: Values
+    graphs: Values
+    delays: Values
+    kinds: Values
 
 
 @dataclass(slots=True)
@@ -165,14 +172,57 @@ def _bucket(span: Span, name: str) -> Any:
     return Cast((Epoch(F(name)) - Value(start)) / Value(span.bucket_seconds), IntegerField())
 
 
-def _count_turns(span: Span, series: Series) -> dict[str, _Graph]:
+def _read_turns(span: Span) -> _Turns:
+    """The newest TURNS_READ in one pass; unknown delays are below zero."""
+    rows = list(
+        _turns(span)
+        .order_by("-ended_at")
+        .values_list(
+            _bucket(span, "ended_at"),
+            "graph_name",
+            Coalesce("first_audio_ms", UNKNOWN_MS),
+            Case(When(_IS_ERROR, then=ERROR), When(status="interrupted", then=CUT), default=0),
+        )[:TURNS_READ]
+    )
+    names = {name: number for number, name in enumerate(sorted({row[1] for row in rows}))}
+    return _Turns(
+        graph_names=list(names),
+        places=np.clip(np.fromiter((row[0] for row in rows), dtype=int, count=len(rows)), 0, BUCKETS - 1),
+        graphs=np.fromiter((names[row[1]] for row in rows), dtype=int, count=len(rows)),
+        delays=np.fromiter((row[2] for row in rows), dtype=float, count=len(rows)),
+        kinds=np.fromiter((row[3] for row in rows), dtype=int, count=len(rows)),
+    )
+
+
+def _count_read(turns: _Turns, series: Series) -> dict[str, _Graph]:
+    is_error, is_cut = turns.kinds == ERROR, turns.kinds == CUT
+    for counts, places in (
+        (series.turns, turns.places),
+        (series.errors, turns.places[is_error]),
+        (series.interruptions, turns.places[is_cut]),
+    ):
+        counts[:] = np.bincount(places, minlength=BUCKETS).tolist()
+    size = len(turns.graph_names)
+    all_, errors, cuts = (
+        np.bincount(graphs, minlength=size).tolist()
+        for graphs in (turns.graphs, turns.graphs[is_error], turns.graphs[is_cut])
+    )
+    return {
+        name: _Graph(name, all_[number], errors[number], cuts[number]) for number, name in enumerate(turns.graph_names)
+    }
+
+
+def _count_in_database(span: Span, series: Series) -> dict[str, _Graph]:
+    """For a span with more turns than are read; takes longer."""
     graphs: dict[str, _Graph] = {}
     counted = (
         _turns(span)
         .annotate(bucket=_bucket(span, "ended_at"))
         .values_list("bucket", "graph_name")
         .annotate(
-            turns=Count("id"), errors=Count("id", filter=_IS_ERROR), cut=Count("id", filter=Q(status="interrupted"))
+            turns=Count("id"),
+            errors=Count("id", filter=_IS_ERROR),
+            cut=Count("id", filter=Q(status="interrupted") & ~_IS_ERROR),
         )
     )
     for bucket, graph_name, turns, errors, cut in counted:
@@ -187,30 +237,23 @@ def _count_turns(span: Span, series: Series) -> dict[str, _Graph]:
     return graphs
 
 
-def _read_delays(span: Span, series: Series) -> _Delays:
-    """One pass over the newest delays of the span."""
-    rows = list(
-        _turns(span)
-        .filter(first_audio_ms__isnull=False)
-        .order_by("-ended_at")
-        .values_list(_bucket(span, "ended_at"), "graph_name", "first_audio_ms")[:DELAYS_READ]
-    )
-    if not rows:
-        return _Delays(np.empty(0), {})
-    buckets, graph_names, found = zip(*rows, strict=True)
-    delays = np.asarray(found, dtype=float)
-    for place, values in _groups(np.clip(np.asarray(buckets), 0, BUCKETS - 1), delays):
+def _measure_delays(turns: _Turns, series: Series, graphs: dict[str, _Graph]) -> Values:
+    """Percentiles by bucket and by graph; returns all delays that are known."""
+    is_known = turns.delays >= 0
+    delays: Values = turns.delays[is_known]
+    for place, values in _groups(turns.places[is_known], delays):
         ranks = percentiles(values)
-        series.p50[int(place)], series.p95[int(place)] = ranks["p50"], ranks["p95"]
-    return _Delays(delays, {str(name): values for name, values in _groups(np.asarray(graph_names), delays)})
+        series.p50[place], series.p95[place] = ranks["p50"], ranks["p95"]
+    for number, values in _groups(turns.graphs[is_known], delays):
+        graphs[turns.graph_names[number]].delay = percentiles(values)
+    return delays
 
 
-def _groups(names: Values, values: Values) -> list[tuple[Any, Values]]:
-    """The values of each name."""
-    known, order_of = np.unique(names, return_inverse=True)
-    order = np.argsort(order_of, kind="stable")
-    ends = np.cumsum(np.bincount(order_of))[:-1]
-    return list(zip(known, np.split(values[order], ends), strict=True))
+def _groups(numbers: Values, values: Values) -> list[tuple[int, Values]]:
+    """The values of each number."""
+    order = np.argsort(numbers, kind="stable")
+    known, starts = np.unique(numbers[order], return_index=True)
+    return list(zip(known.tolist(), np.split(values[order], starts[1:]), strict=True)) if len(known) else []
 
 
 def _place(bucket: int) -> int:

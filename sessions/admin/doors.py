@@ -33,15 +33,16 @@ PAGES = {
 class OperatorsSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no types
     enable_nav_sidebar = True
 
-    def extra_urls(self) -> list[URLPattern]:
+    def get_urls(self) -> list[URLPattern]:
         return [
             path("figures/", self.admin_view(figures), name="figures"),
             path("prices/", self.admin_view(self.prices), name="prices"),
+            *super().get_urls(),
         ]
 
-    def extra_context(self, context: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Colours come from nova_admin/colours.css: the security policy allows no style in the page."""
-        return {**context, "colors": None}
+        return {**super().each_context(request), "colors": None}
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return dashboard(request, self.each_context(request))

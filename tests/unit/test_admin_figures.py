@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from sessions import figures as figures_module
 from sessions.alerts import judge, look, standing_alerts
 from sessions.figures import PERCENTS, Span, dashboard_figures, percentiles
 from sessions.models import Session, SessionState, Turn
@@ -84,6 +85,21 @@ def test_the_dashboards_percentiles_are_those_computed_apart_from_the_event_log(
     assert totals["interruptions"] == sum(1 for record in log if record["status"] == "interrupted")
     assert sum(figures["series"]["turns"]) == 500
     assert figures["graphs"][0]["delay"] == totals["delay"]
+
+
+def test_of_more_turns_than_are_read_all_are_counted_and_the_newest_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = talk(turns=0)
+    log = log_of_a_talk(session, 60)
+    write_entries([(f"{number}-0".encode(), {b"body": json.dumps(line).encode()}) for number, line in enumerate(log)])
+    span = Span(NOW - timedelta(days=1), NOW)
+    whole = dashboard_figures(span, NOW)
+    monkeypatch.setattr(figures_module, "TURNS_READ", 20)
+    capped = dashboard_figures(span, NOW)
+    assert capped["totals"]["delays_are_capped"]
+    assert capped["totals"]["delay_count"] <= 20
+    for name in ("turns", "errors", "interruptions"):
+        assert capped["totals"][name] == whole["totals"][name]
+        assert capped["series"][name] == whole["series"][name]
 
 
 def test_percentiles_of_nothing_are_unknown() -> None:
