@@ -12,6 +12,7 @@ django_application = get_asgi_application()
 # Importable only now: models need the application registry that the call above has filled.
 from nova_site.logs import configure_logging  # noqa: E402
 from nova_site.settings import ENV  # noqa: E402
+from sessions.admin.live_socket import live_urlpatterns  # noqa: E402
 from sessions.realtime.doorway import set_doorway  # noqa: E402
 from sessions.realtime.routing import websocket_urlpatterns  # noqa: E402
 from sessions.web_process import WebProcess  # noqa: E402
@@ -43,5 +44,9 @@ async def _lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 
 application = ProtocolTypeRouter(
-    {"http": django_application, "websocket": URLRouter(websocket_urlpatterns), "lifespan": _lifespan}
+    {
+        "http": django_application,
+        "websocket": URLRouter([*live_urlpatterns, *websocket_urlpatterns]),
+        "lifespan": _lifespan,
+    }
 )

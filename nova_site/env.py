@@ -10,6 +10,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from nova_site.env_admin import AdminEnvironment
 from nova_site.env_records import RecordsEnvironment
 from workers.errors import ConfigurationError
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
@@ -38,11 +39,11 @@ POLLY_LIMIT = re.compile(r"([a-z-]+)=([1-9]\d{0,4})/([1-9]\d{0,4})")
 DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
 NOT_SERVING = frozenset(
     "makemigrations migrate housekeeping collectstatic check doctor talk run_local replay_turns cost_report erase_session "
-    "retire_records reap".split()
+    "retire_records reap make_operator".split()
 )
 
 
-class Environment(RecordsEnvironment):
+class Environment(AdminEnvironment, RecordsEnvironment):
     """One field per variable; the variable's name is the field's name in capitals."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

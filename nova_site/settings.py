@@ -7,6 +7,7 @@ from nova_site.databases import database_settings
 from nova_site.env import environment
 from nova_site.logs import logging_config
 from nova_site.wiring import build_web_settings
+from sessions.admin.appearance import UNFOLD_SETTINGS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENV = environment()
@@ -32,6 +33,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "sessions.http.middleware.door",
+    "sessions.admin.policy.operators_door",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -63,6 +65,8 @@ STATIC_ROOT = BASE_DIR / ".run" / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "page"
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -93,6 +97,8 @@ CSRF_TRUSTED_ORIGINS = [
 if ENV.nova_trusted_hops:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
+
+UNFOLD = UNFOLD_SETTINGS
 
 LOGGING_CONFIG = None
 LOGGING = logging_config(ENV.nova_log_format, ENV.nova_log_level)

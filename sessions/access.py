@@ -1,6 +1,5 @@
-"""Who may come in: API keys, Origin and Host, the front door's secret; and what a client's address is."""
+"""Who may come in: API keys and what they allow, Origin and Host, the front door's secret; and what a client's address is."""
 
-import hashlib
 import hmac
 import ipaddress
 from collections.abc import Sequence
@@ -10,32 +9,32 @@ from django.conf import settings as django_settings
 from django.http.request import split_domain_port, validate_host
 
 from sessions.configured import web_settings
+from sessions.operator_tables import KeyGrant, digest_of, find_key, owner_of_digest
 
 OPEN_OWNER = "open"
 
 
 def key_owner(key: str) -> str:
-    """How an API key is known to rows, tickets and logs: never by itself."""
-    return "key:" + hashlib.sha256(key.encode()).hexdigest()[:40]
+    return owner_of_digest(digest_of(key))
 
 
 def user_owner(user_id: int) -> str:
     return f"user:{user_id}"
 
 
-def authenticate_key(key: str) -> str | None:
-    """The owner that an API key stands for, or None. Compares with every key, in constant time.
+def authenticate_key(key: str) -> KeyGrant | None:
+    """What an API key allows, or None. Compares with every key of NOVA_API_KEYS, in constant time; does no I/O.
 
     In open mode any key will do: OpenAI's clients cannot be used without one.
     """
     if web_settings().auth == "open":
-        return OPEN_OWNER
-    given = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-    found: str | None = None
+        return KeyGrant(OPEN_OWNER)
+    given = digest_of(key).encode()
+    found: KeyGrant | None = None
     for known in web_settings().api_keys:
-        if hmac.compare_digest(given, hashlib.sha256(known.encode()).digest()):
-            found = key_owner(known)
-    return found
+        if hmac.compare_digest(given, digest_of(known).encode()):
+            found = KeyGrant(key_owner(known))
+    return found or find_key(key)
 
 
 def host_is_allowed(host: str) -> bool:

@@ -1,9 +1,10 @@
-"""What an owner and the site may spend: from the settings, and refused at the door once it is spent."""
+"""What an owner and the site may spend, by the settings or an operator's word; refused at the door once it is spent."""
 
 from decimal import Decimal
 
 from sessions.configured import web_settings
 from sessions.live.budget import BudgetLimits, Spent, budget_state
+from sessions.operator_tables import key_budget_usd
 from sessions.spending import spent_today
 from workers.errors import NovaError
 
@@ -15,8 +16,11 @@ class BudgetSpentError(NovaError):
 def limits_for(owner: str) -> BudgetLimits:
     """Answers from memory."""
     settings = web_settings()
+    own_usd = key_budget_usd(owner)
     return BudgetLimits(
-        _limit(settings.budget_session_usd), _limit(settings.budget_key_day_usd), _limit(settings.budget_day_usd)
+        _limit(settings.budget_session_usd),
+        _limit(settings.budget_key_day_usd if own_usd is None else own_usd),
+        _limit(settings.budget_day_usd),
     )
 
 

@@ -13,7 +13,9 @@ from django.utils import timezone
 from sessions import budgets, presence
 from sessions.configured import web_settings
 from sessions.models import Session, SessionState
+from sessions.operator_tables import grant_of_owner
 from sessions.redis_clients import publish_control
+from sessions.webhooks.queue import queue_events, session_ended, session_started
 from workers.errors import NovaError, StreamsUnavailableError
 from workers.streams.messages import SessionStarted, StopSession
 
@@ -93,10 +95,20 @@ def _insert_within_capacity(session: Session) -> None:
             session.save(force_insert=True)
             if Session.objects.filter(state=SessionState.STARTED).count() > limit:
                 raise CapacityError(f"all {limit} sessions are in use; try again later")
+            _check_own_limit(session.owner)
+            queue_events([session_started(session)])
     except IntegrityError as error:
         raise ChannelTakenError("channel existed") from error
     except DatabaseError as error:
         raise RowsUnavailableError("the database cannot be reached; try again in a moment") from error
+
+
+def _check_own_limit(owner: str) -> None:
+    """An operator may allow a key fewer sessions than the site has."""
+    grant = grant_of_owner(owner)
+    own_limit = grant.sessions_at_once if grant is not None else None
+    if own_limit is not None and Session.objects.filter(state=SessionState.STARTED, owner=owner).count() > own_limit:
+        raise CapacityError(f"all {own_limit} sessions of this API key are in use; try again later")
 
 
 def _take_claim_lock() -> None:
@@ -160,7 +172,12 @@ def stop_channel(channel_name: str, owner: str) -> bool:
 
 def _end_row(session: Session, reason: EndReason) -> bool:
     started = Session.objects.filter(id=session.id, state=SessionState.STARTED)
-    return bool(started.update(state=SessionState.ENDED, ended_at=timezone.now(), end_reason=reason))
+    with transaction.atomic():
+        has_ended = bool(started.update(state=SessionState.ENDED, ended_at=timezone.now(), end_reason=reason))
+        if has_ended:
+            session.refresh_from_db()
+            queue_events([session_ended(session)])
+    return has_ended
 
 
 def reap_once() -> list[Session]:

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Value
 from django.utils import timezone
 
+import sessions.operator_models  # noqa: F401 - Django looks for models in this module only
 from sessions.usage_models import DailyUsage, Purpose, Service, Usage, usd_field
 
 __all__ = [
@@ -155,7 +156,9 @@ class Turn(models.Model):
         ordering: ClassVar = ["started_at"]
         indexes: ClassVar = [
             models.Index(fields=["session", "started_at"], name="turn_by_session"),
-            models.Index(fields=["ended_at"], name="turn_by_end"),
+            models.Index(
+                fields=["ended_at", "graph_name", "first_audio_ms", "status", "error_code"], name="turn_figures"
+            ),
             models.Index(fields=["reply_id"], name="turn_by_reply"),
             models.Index(fields=["first_audio_ms"], name="turn_by_delay"),
         ]

@@ -8,10 +8,9 @@ from sessions.configured import web_settings
 from workers.errors import StreamsUnavailableError
 from workers.streams import keys
 from workers.streams.codec import control_fields
-from workers.streams.messages import SayText, SessionStarted, StopSession, SupersedeSocket
+from workers.streams.messages import AnyControl
 from workers.streams.redis_clients import command_client
 
-Control = SessionStarted | StopSession | SupersedeSocket | SayText
 CONTROL_STREAM_ENTRIES = 10_000
 
 
@@ -25,7 +24,7 @@ def _client(url: str) -> "redis.Redis":
     return command_client(url)
 
 
-def publish_control(message: Control) -> None:
+def publish_control(message: AnyControl) -> None:
     """Tell every web process. Raises StreamsUnavailableError."""
     try:
         control_client().xadd(

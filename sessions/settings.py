@@ -1,10 +1,11 @@
 """What the web process's rooms need to know, built once by nova_site and handed on by sessions.configured."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sessions.live.usage import AMAZON, Providers
-from workers.settings import AwsSettings
+from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,18 @@ class WebSettings:
     host: str
     port: int
     web_processes: int
+    admin_hosts: tuple[str, ...] = ()
+    webhook_allow_private: bool = False
+    polly_limits: Mapping[str, CallLimit] = field(default_factory=lambda: POLLY_LIMITS)
+
     providers: Providers = AMAZON
     records_kept_days: int = 0
     budget_session_usd: float = 0.0
     budget_key_day_usd: float = 0.0
     budget_day_usd: float = 0.0
     prices_path: str | None = None
+
+    @property
+    def transcribe_scope(self) -> str:
+        """What the account counts together."""
+        return f"{self.aws.region}:{self.transcribe_transport}"

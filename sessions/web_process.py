@@ -3,33 +3,49 @@
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 
 import redis
 import structlog
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError
+from django.db import DatabaseError, close_old_connections
 
-from sessions import lifecycle, presence
+from sessions import alerts, lifecycle, operator_tables, presence
 from sessions.accounting import make_accounts
 from sessions.configured import web_settings
 from sessions.doorkeeper import SESSION_ENDED, SUPERSEDED, Doorkeeper
 from sessions.leases import Leases
 from sessions.live.registry import LiveSessions
-from sessions.live.session import SessionParts
+from sessions.live.session import LiveSession, SessionParts
 from sessions.live.silero_engine import prepare_voice_engine
 from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
+from sessions.live_view.onlookers import RENEW_SECONDS, Onlookers, set_onlookers
+from sessions.live_view.showing import show_session
+from sessions.live_view.whispering import whisper
+from sessions.live_view.writer import WatchedWriter
 from sessions.records.outbox import Outbox
 from sessions.records.retention import retire_some
 from sessions.records.writer import RecordWriter
 from sessions.speech_to_text.contract import SpeechToText
 from sessions.spending import DaySpending, catch_up_with_rows
+from sessions.webhooks.sender import WebhookSender, remove_old
 from workers.errors import NovaError, ProviderError
 from workers.plugins import load_provider
 from workers.streams import keys
 from workers.streams.codec import control_fields, control_from_fields, output_from_fields
-from workers.streams.messages import AnyControl, SayText, SessionStarted, StopSession, SupersedeSocket
+from workers.streams.messages import (
+    AnyControl,
+    OperatorTablesChanged,
+    SayText,
+    SessionStarted,
+    StopSession,
+    SupersedeSocket,
+    WatchedFact,
+    WatchSession,
+    WhisperText,
+)
 from workers.streams.redis_clients import async_blocking_client, async_command_client
 
 logger = structlog.get_logger(__name__)
@@ -40,6 +56,10 @@ REAPER = "reaper"
 RECORD_WRITER = "record_writer"
 HOUSEKEEPER = "housekeeper"
 RECORD_PAUSE_SECONDS = 1.0
+WEBHOOKS = "webhooks"
+WEBHOOK_PAUSE_SECONDS = 1.0
+OLD_DELIVERIES_SECONDS = 600.0
+ALERTS = "alerts"
 HOUSEKEEPING_SECONDS = 60.0
 REAP_SECONDS = 1.0
 STOP_LIMIT_SECONDS = 3.0
@@ -69,15 +89,28 @@ class WebProcess:
         output = keys.output_stream(self.web_id)
         self._output_reader = StreamReader(self._blocking[0], output, self._take_output)
         self._control_reader = StreamReader(self._blocking[1], keys.CONTROL_STREAM, self._take_control)
+        self._watched = WatchedWriter(self._client)
+        self.onlookers = Onlookers(self.web_id, self.publish_control)
+        set_onlookers(self.onlookers)
+        self._webhooks = WebhookSender(allows_private=settings.webhook_allow_private)
+        self._next_removal_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
+        with contextlib.suppress(DatabaseError):
+            # The first caller may bring a key that only operators know of.
+            await self._read_tables()
         loops = {
             "output_reader": self._output_reader.run(),
             "control_reader": self._control_reader.run(),
             "check": self._every(CHECK_SECONDS, self._check_sessions),
             "life": self._every(LIFE_SECONDS, self._show_life),
+            "watched": self._watched.run(),
+            "onlookers": self._every(RENEW_SECONDS, self.onlookers.ask_again),
+            "operator_tables": self._every(operator_tables.TABLES_SECONDS, self._read_tables),
             REAPER: self._alone(REAPER, REAP_SECONDS, self._reap),
+            WEBHOOKS: self._alone(WEBHOOKS, WEBHOOK_PAUSE_SECONDS, self._send_webhooks),
+            ALERTS: self._alone(ALERTS, alerts.LOOK_SECONDS, self._look_for_alerts),
             RECORD_WRITER: self._alone(RECORD_WRITER, RECORD_PAUSE_SECONDS, self._write_records),
             HOUSEKEEPER: self._alone(HOUSEKEEPER, HOUSEKEEPING_SECONDS, self._keep_house),
         }
@@ -97,8 +130,9 @@ class WebProcess:
             await asyncio.wait(self._tasks, timeout=STOP_LIMIT_SECONDS)
         with contextlib.suppress(redis.RedisError, TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_SECONDS):
-                await self._leases.release_all([REAPER, RECORD_WRITER, HOUSEKEEPER])
+                await self._leases.release_all([REAPER, RECORD_WRITER, HOUSEKEEPER, WEBHOOKS, ALERTS])
                 await self._client.delete(keys.output_stream(self.web_id))
+        await self._webhooks.close()
         self._writer.close()
         await self._desk.close()
         await self._ear.close()
@@ -150,8 +184,10 @@ class WebProcess:
             logger.warning("speech_to_text_not_ready", error=text)
 
     async def _check_sessions(self) -> None:
+        now_seconds = time.monotonic()
         for session in self.sessions:
             session.check()
+            session.mirror.forget_late(now_seconds)
 
     async def _show_life(self) -> None:
         """The lease, and the presence of everyone whose socket is open here."""
@@ -161,6 +197,18 @@ class WebProcess:
         if present:
             await sync_to_async(presence.touch, thread_sensitive=False)(present)
         await self._spending.exchange()
+
+    async def _read_tables(self) -> None:
+        await sync_to_async(_read_tables)()
+
+    async def _send_webhooks(self) -> None:
+        await self._webhooks.send_due()
+        if time.monotonic() >= self._next_removal_at:
+            self._next_removal_at = time.monotonic() + OLD_DELIVERIES_SECONDS
+            await sync_to_async(remove_old)()
+
+    async def _look_for_alerts(self) -> None:
+        await sync_to_async(_look_for_alerts)()
 
     async def _reap(self) -> None:
         await sync_to_async(lifecycle.reap_once)()
@@ -188,6 +236,9 @@ class WebProcess:
 
     def _take_output(self, fields: Fields) -> None:
         entry = output_from_fields(fields)
+        if isinstance(entry, WatchedFact):
+            self.onlookers.take(entry)
+            return
         session = self.sessions.of_session(entry.session_id)
         if session is not None:
             session.take(entry)
@@ -201,10 +252,22 @@ class WebProcess:
                 self._stop_session(message)
             case SupersedeSocket():
                 self._supersede(message)
-            case SayText():
+            case OperatorTablesChanged():
+                self._spawn("read_tables", self._read_tables())
+            case SayText() | WhisperText() | WatchSession():
                 session = self.sessions.of_session(message.session_id)
                 if session is not None:
-                    session.say(message.text)
+                    self._operate(session, message)
+
+    def _operate(self, session: LiveSession, message: SayText | WhisperText | WatchSession) -> None:
+        """What an operator wants of a session that is held here."""
+        match message:
+            case SayText():
+                session.say(message.text)
+            case WhisperText():
+                whisper(session.history, message.text)
+            case WatchSession():
+                show_session(session, message, self._watched)
 
     def _stop_session(self, message: StopSession) -> None:
         session = self.sessions.of_session(message.session_id)
@@ -215,3 +278,13 @@ class WebProcess:
         session = self.sessions.of_channel(message.channel_name)
         if session is not None and session.identity.generation < message.generation:
             self.doorkeeper.close(session, SUPERSEDED, "superseded by a newer socket of the same channel")
+
+
+def _read_tables() -> None:
+    close_old_connections()
+    operator_tables.read_tables()
+
+
+def _look_for_alerts() -> None:
+    close_old_connections()
+    alerts.look()

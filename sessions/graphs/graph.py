@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -112,6 +112,19 @@ class _Graph(BaseModel):
             _merged(node, current, properties)
             checked[node] = dict(properties)
         return checked
+
+    def with_operator_properties(self, properties: Overrides) -> Self:
+        """This graph with an operator's properties, which may be locked ones too. Raises BadInputError."""
+        merged: dict[str, Properties] = {}
+        for node, values in properties.items():
+            current = self._node(node)
+            if not isinstance(values, Mapping):
+                raise _refusal(f"properties.{node}", "must be an object of properties")
+            for name in values:
+                if name not in _names(current):
+                    raise _refusal(f"properties.{node}.{name}", "there is no such property")
+            merged[node] = _merged(node, current, values)
+        return self.model_copy(update={"nodes": self.nodes.model_copy(update=merged)})
 
     def inert_names(self, checked: dict[str, dict[str, Any]]) -> list[str]:
         """Dotted names of checked overrides that have no effect on this server."""

@@ -1,9 +1,11 @@
-"""The graphs of this deployment: every JSON file in `files`, read and checked once."""
+"""The graphs of this deployment: every JSON file in `files`, read and checked once, and what operators have set on top."""
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import structlog
 from pydantic import Field, TypeAdapter, ValidationError
 
 from sessions.graphs.graph import BAD_PROPERTIES, Graph
@@ -14,11 +16,15 @@ DEFAULT_GRAPH = "voice"
 _ADAPTER: TypeAdapter[Graph] = TypeAdapter(Annotated[Graph, Field(discriminator="layout")])
 
 
+log = structlog.get_logger(__name__)
+
+
 def load_graph(name: str) -> Graph:
-    """Raises BadInputError for an unknown name; a name is never a path."""
-    graph = _library().get(name)
+    """Raises BadInputError for an unknown name, or a graph that operators have disabled; a name is never a path."""
+    graphs = _current()
+    graph = graphs.get(name)
     if graph is None:
-        known = ", ".join(_library())
+        known = ", ".join(graphs)
         raise BadInputError(
             f"graph_name: there is no such graph; known are {known}", field="graph_name", code=BAD_PROPERTIES
         )
@@ -26,7 +32,42 @@ def load_graph(name: str) -> Graph:
 
 
 def all_graphs() -> list[Graph]:
+    return list(_current().values())
+
+
+def file_graphs() -> list[Graph]:
+    """As their files say, whatever operators have set."""
     return list(_library().values())
+
+
+def set_operator_graphs(settings: Mapping[str, tuple[bool, dict[str, Any]]]) -> None:
+    """By graph: whether it may be started, and properties by node on top of its file's.
+
+    Properties that do not fit (any more) are left out and logged: a graph as in its file is better than none.
+    """
+    _operator_graphs.clear()
+    for name, (is_enabled, properties) in settings.items():
+        graph = _library().get(name)
+        if graph is not None:
+            _operator_graphs[name] = _with_properties(graph, properties) if is_enabled else None
+
+
+_operator_graphs: dict[str, Graph | None] = {}
+
+
+def _current() -> dict[str, Graph]:
+    graphs = {name: _operator_graphs.get(name, graph) for name, graph in _library().items()}
+    return {name: graph for name, graph in graphs.items() if graph is not None}
+
+
+def _with_properties(graph: Graph, properties: dict[str, Any]) -> Graph:
+    if not properties:
+        return graph
+    try:
+        return graph.with_operator_properties(properties)
+    except BadInputError as error:
+        log.error("graph_setting_left_out", graph_name=graph.name, error=error.text)
+        return graph
 
 
 @functools.cache

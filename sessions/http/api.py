@@ -45,18 +45,19 @@ api = NinjaAPI(
 add_error_handlers(api)
 
 
-def _caller(request: HttpRequest, request_id: str = "") -> Caller:
-    """Who the authentication found; from here on every log line of the request carries its id."""
+def _caller(request: HttpRequest, scope: str, request_id: str = "") -> Caller:
+    """Who the authentication found, if its key is meant for this; every later log line of the request carries its id."""
     if request_id:
         structlog.contextvars.bind_contextvars(request_id=request_id)
     caller: Caller = request.auth  # type: ignore[attr-defined]
+    caller.require(scope)
     return caller
 
 
 @api.post("/api/generate", response={200: Envelope[Generated], ERRORS: ErrorEnvelope}, by_alias=True)
 async def generate(request: HttpRequest, body: GenerateBody) -> dict[str, Any]:
     """Tickets for one channel: an Agora RTC token, and a client secret for our own websocket."""
-    caller = _caller(request, body.request_id)
+    caller = _caller(request, "tickets", body.request_id)
     generated = await sync_to_async(actions.generate)(caller, body.channel_name, body.uid, socket_url(request))
     return success(generated)
 
@@ -72,28 +73,28 @@ async def start(request: HttpRequest, body: StartBody) -> dict[str, Any]:
         properties=body.properties,
         timeout_seconds=body.timeout or None,
     )
-    session = await sync_to_async(actions.start)(_caller(request, body.request_id), wish)
+    session = await sync_to_async(actions.start)(_caller(request, "sessions", body.request_id), wish)
     return success(StartedSession(session_id=session.id, channel_name=session.channel_name))
 
 
 @api.post("/api/stop", response={200: Envelope[None], ERRORS: ErrorEnvelope})
 async def stop(request: HttpRequest, body: ChannelBody) -> dict[str, Any]:
     """Stop the agent of a channel; stopping it twice is fine."""
-    await sync_to_async(actions.stop)(_caller(request, body.request_id), body.channel_name)
+    await sync_to_async(actions.stop)(_caller(request, "sessions", body.request_id), body.channel_name)
     return success(None)
 
 
 @api.post("/api/ping", response={200: Envelope[None], ERRORS: ErrorEnvelope})
 async def ping(request: HttpRequest, body: ChannelBody) -> dict[str, Any]:
     """Say that somebody is still there; an open websocket says so by itself."""
-    await sync_to_async(actions.ping)(_caller(request, body.request_id), body.channel_name)
+    await sync_to_async(actions.ping)(_caller(request, "sessions", body.request_id), body.channel_name)
     return success(None)
 
 
 @api.get("/api/list", response={200: Envelope[list[ListedSession]], ERRORS: ErrorEnvelope}, by_alias=True)
 async def list_sessions(request: HttpRequest) -> dict[str, Any]:
     """The caller's own running sessions."""
-    return success(await sync_to_async(actions.list_sessions)(_caller(request)))
+    return success(await sync_to_async(actions.list_sessions)(_caller(request, "sessions")))
 
 
 @api.get("/api/graphs", response={200: Envelope[list[ListedGraph]], ERRORS: ErrorEnvelope})
@@ -116,4 +117,4 @@ async def list_graphs(request: HttpRequest) -> dict[str, Any]:
 @api.post("/realtime/client_secrets", response={200: ClientSecret, ERRORS: OpenAiErrorBody})
 async def create_client_secret(request: HttpRequest, body: ClientSecretBody) -> ClientSecret:
     """As OpenAI's: a secret that opens the websocket on a new channel of its own, started with it."""
-    return await sync_to_async(make_client_secret)(_caller(request), body)
+    return await sync_to_async(make_client_secret)(_caller(request, "tickets"), body)

@@ -11,6 +11,7 @@ from ninja.utils import check_csrf
 from sessions.access import OPEN_OWNER, authenticate_key, client_address, origin_is_allowed, user_owner
 from sessions.configured import web_settings
 from sessions.http.envelope import ForbiddenError, TooOftenError, UnauthorisedError
+from sessions.operator_tables import KeyGrant
 from sessions.redis_clients import control_client
 from workers.errors import StreamsUnavailableError
 
@@ -35,10 +36,21 @@ return 0
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`owner` is whose channels these are; `subject` is who is counted by the rate limit."""
+    """`owner` is whose channels these are; `subject` is who is counted by the rate limit. `grant` is that of a key."""
 
     owner: str
     subject: str
+    grant: KeyGrant | None = None
+
+    def require(self, scope: str) -> None:
+        """Raises ForbiddenError when the caller's key is not meant for this."""
+        if self.grant is not None and scope not in self.grant.scopes:
+            raise ForbiddenError(f"this API key has not the scope {scope!r}")
+
+    @property
+    def calls_per_minute(self) -> int:
+        own = self.grant.calls_per_minute if self.grant is not None else None
+        return web_settings().calls_per_minute if own is None else own
 
 
 class CallerAuth(AuthBase):  # type: ignore[misc,unused-ignore]
@@ -73,10 +85,10 @@ def request_address(request: HttpRequest) -> str:
 
 def _caller_with_key(header: str) -> Caller:
     scheme, _, key = header.partition(" ")
-    owner = authenticate_key(key.strip()) if scheme.lower() == "bearer" else None
-    if owner is None:
+    grant = authenticate_key(key.strip()) if scheme.lower() == "bearer" else None
+    if grant is None:
         raise UnauthorisedError("unknown API key; send Authorization: Bearer <key>")
-    return Caller(owner=owner, subject=owner)
+    return Caller(owner=grant.owner, subject=grant.owner, grant=grant)
 
 
 async def _signed_in_caller(request: HttpRequest) -> Caller:
@@ -93,10 +105,10 @@ def count_call(caller: Caller, action: str) -> None:
     """Raises TooOftenError beyond the allowed calls a minute, StreamsUnavailableError while nobody can count."""
     key = f"nova:rate:{action}:{caller.subject}"
     try:
-        wait_us = cast(int, control_client().eval(_COUNT_CALL, 1, key, web_settings().calls_per_minute, WINDOW_US))
+        wait_us = cast(int, control_client().eval(_COUNT_CALL, 1, key, caller.calls_per_minute, WINDOW_US))
     except redis.RedisError as error:
         raise StreamsUnavailableError("Redis cannot be reached; try again in a moment") from error
     if wait_us:
         raise TooOftenError(
-            f"more than {web_settings().calls_per_minute} calls a minute", retry_after_seconds=-(-wait_us // 1_000_000)
+            f"more than {caller.calls_per_minute} calls a minute", retry_after_seconds=-(-wait_us // 1_000_000)
         )

@@ -1,5 +1,6 @@
 """What the next reply answers and what it is made of: an ended turn, a client's request, or a speculation on a turn's end."""
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from workers.language_model.contract import FramePart
 from workers.streams.messages import TranscriptEntry
 
 logger = structlog.get_logger(__name__)
+WAITING_TEXTS = 5
 
 
 class AnsweringHost(Protocol):
@@ -70,6 +72,7 @@ class Answering:
         self._watching = watching
         self._host = host
         self._prepared = PreparedReply(desk)
+        self._waiting_texts: deque[str] = deque(maxlen=WAITING_TEXTS)
         self._waiting_turn: Turn | None = None
         self._waiting_options: ReplyOptions | None = None
         self._speculation: _Speculation | None = None
@@ -82,9 +85,9 @@ class Answering:
             self._prepared.prepare(self._host.now_ms())
 
     def say(self, text: str) -> None:
-        """Speak a fixed text as soon as no reply is in progress."""
-        if self._replying.is_free:
-            self._replying.begin(replace(self._plan(ReplyOptions(), None), fixed_text=text), None)
+        """Speak a fixed text as soon as no reply is in progress, before the next answer; at most five wait."""
+        self._waiting_texts.append(text)
+        self.begin_waiting()
 
     def ask(self, options: ReplyOptions) -> None:
         """The client wants a reply. Raises BadInputError while another is in progress."""
@@ -113,6 +116,10 @@ class Answering:
 
     def begin_waiting(self) -> None:
         """The reply that a turn or the client asked for begins when the one before has ended and no commit is pending."""
+        if self._waiting_texts and self._replying.is_free:
+            text = self._waiting_texts.popleft()
+            self._replying.begin(replace(self._plan(ReplyOptions(), None), fixed_text=text), None)
+            return
         turn, options = self._waiting_turn, self._waiting_options
         if not self._host.may_answer or not self._replying.is_free or (turn is None and options is None):
             return
@@ -128,6 +135,7 @@ class Answering:
 
     def close(self) -> None:
         self._speculation = None
+        self._waiting_texts.clear()
         identity = self._host.identity
         self._prepared.call_off(identity.session_id, identity.generation)
 

@@ -1,8 +1,9 @@
 """What one reply is to be made from and how it is to sound; frozen when the reply begins."""
 
+import itertools
 from dataclasses import dataclass
 
-from workers.language_model.contract import FramePart, ModelOptions, StoredMessage, ToolSpec
+from workers.language_model.contract import FramePart, ModelOptions, StoredMessage, TextPart, ToolSpec
 from workers.streams.messages import MAX_SPEECH_SECONDS, Address, ReplyRequest, TranscriptEntry
 from workers.text_to_speech.contract import VoiceOptions
 
@@ -36,6 +37,15 @@ class ReplyPlan:
     @property
     def is_fixed(self) -> bool:
         return self.fixed_text is not None
+
+    @property
+    def typed_text(self) -> str:
+        """What the user has written since the last answer and this reply answers; spoken words are its turn's."""
+        if self.is_fixed or self.is_out_of_band or self.words is not None:
+            return ""
+        messages = itertools.takewhile(lambda message: message.role == "user", reversed(self.history))
+        texts = [[part.text for part in message.parts if isinstance(part, TextPart)] for message in messages]
+        return " ".join(text for parts in reversed(texts) for text in parts)
 
     def request(self, address: Address) -> ReplyRequest:
         return ReplyRequest(

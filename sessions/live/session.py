@@ -19,6 +19,7 @@ from sessions.live.history import History
 from sessions.live.ids import new_id
 from sessions.live.items import Item, MessageItem
 from sessions.live.listening import Listening
+from sessions.live.mirror import Mirror
 from sessions.live.pictures import Pictures
 from sessions.live.planning import SessionIdentity, audio_shape
 from sessions.live.replying import KeepRecord, Replying
@@ -67,7 +68,8 @@ class LiveSession:
         self._chronicle = Chronicle(identity.generation, parts.accounts, parts.keep_record, self)
         desk, ear = self._chronicle.meter.desk(parts.desk), self._chronicle.meter.hearing.metered(parts.ear)
         self._parts = parts = replace(parts, desk=desk, ear=ear, keep_record=self._chronicle.keep)
-        self._telling = Telling(transport)
+        self.mirror = Mirror()
+        self._telling = Telling(transport, self.mirror)
         self._on_detached = on_detached
         self._clock = EventClock(identity.epoch)
         self._loop_started_at = asyncio.get_running_loop().time()

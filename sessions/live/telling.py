@@ -3,6 +3,7 @@
 import asyncio
 
 from sessions.live import facts
+from sessions.live.mirror import Mirror
 from sessions.live.transport import Transport
 
 HOLD_SECONDS = 0.005
@@ -10,10 +11,11 @@ HOLD_SECONDS = 0.005
 
 
 class Telling:
-    """One per session. Without a transport nothing is told."""
+    """One per session. Without a transport nothing is told; who watches by the mirror is shown it all the same."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, mirror: Mirror) -> None:
         self._transport: Transport | None = transport
+        self._mirror = mirror
         self._held: list[facts.Fact] | None = None
 
     @property
@@ -25,8 +27,10 @@ class Telling:
             self.release()
         if self._held is not None:
             self._held.append(fact)
-        elif self._transport is not None:
+            return
+        if self._transport is not None:
             self._transport.deliver(fact)
+        self._mirror.reflect(fact)
 
     def hold(self) -> None:
         """A turn has ended: what is told of it waits a moment, so that its reply is asked for before anything else."""

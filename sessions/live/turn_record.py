@@ -14,7 +14,7 @@ STATUSES = {"completed": "completed", "cancelled": "interrupted"}
 def turn_record(
     session_id: str, turn: Turn | None, reply: Reply, ended: facts.ReplyEnded, now_ms: float, epoch_ms: int
 ) -> Record:
-    """A reply that answers no turn is recorded as a turn without words, by its own id. Times are seconds since 1970."""
+    """A reply that answers no turn is recorded as one of its own id, with what was typed. Times are seconds since 1970."""
 
     def at(session_ms: float) -> float:
         return (epoch_ms - now_ms + session_ms) / 1_000
@@ -25,7 +25,7 @@ def turn_record(
         "session_id": session_id,
         "turn_id": turn.item_id if turn is not None else reply.reply_id,
         "reply_id": reply.reply_id,
-        "user_text": turn.text if turn is not None else "",
+        "user_text": turn.text if turn is not None else reply.plan.typed_text,
         "reply_text": spoken.text.strip(),
         "heard_text": reply.heard_text() if ended.status == "cancelled" else spoken.text.strip(),
         "speculations": turn.speculations if turn is not None else 0,

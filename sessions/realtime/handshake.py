@@ -13,6 +13,7 @@ from sessions.access import (
     origin_secret_matches,
 )
 from sessions.configured import web_settings
+from sessions.operator_tables import KeyGrant
 from sessions.realtime.doorway import Visitor
 from sessions.realtime.limits import CloseCode
 from sessions.rtc_tokens.errors import TicketError
@@ -106,12 +107,14 @@ def admit(handshake: Handshake) -> Visitor:
     model = handshake.parameter("model")
     if handshake.secret is not None and handshake.secret.startswith(TICKET_PREFIX):
         return _admit_ticket(handshake.secret, channel, model)
-    owner = authenticate_key(handshake.secret) if handshake.secret is not None else None
-    if owner is None and web_settings().auth == "open":
-        owner = OPEN_OWNER
-    if owner is None:
+    grant = authenticate_key(handshake.secret) if handshake.secret is not None else None
+    if grant is None and web_settings().auth == "open":
+        grant = KeyGrant(OPEN_OWNER)
+    if grant is None:
         raise _unauthenticated("invalid_api_key", "give an API key or a client secret")
-    return Visitor(owner, channel, model=model)
+    if "socket" not in grant.scopes:
+        raise _not_allowed("scope_missing", "this API key has not the scope 'socket'; open it with a client secret")
+    return Visitor(grant.owner, channel, model=model)
 
 
 def _check_place(handshake: Handshake) -> None:

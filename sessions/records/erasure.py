@@ -10,6 +10,7 @@ import structlog
 
 from sessions.lifecycle import end_found_session
 from sessions.models import FrameSet, Session, SessionState, Turn
+from sessions.operator_models import WebhookDelivery
 from sessions.redis_clients import control_client
 from workers.errors import StreamsUnavailableError
 from workers.streams import keys
@@ -54,6 +55,8 @@ def erase_session(session_id: str) -> Erasure:
         raise StreamsUnavailableError("Redis cannot be reached; nothing of the rows was erased yet") from error
     if session is not None:
         _, rows = session.delete()
+        told, _ = WebhookDelivery.objects.filter(line=session_id).delete()
+        rows["webhookdelivery"] = told
         erasure.rows = {name.removeprefix(APP).lower(): count for name, count in rows.items() if count}
     log.info("session_erased", session_id=session_id, rows=erasure.rows, entries=erasure.entries, keys=erasure.keys)
     return erasure

@@ -21,6 +21,7 @@ from sessions.records.entries import (
 )
 from sessions.records.turn_rows import unheard, write_turns
 from sessions.records.usage_rows import DayKey, Sums, no_sums, write_sums, write_usages
+from sessions.webhooks.queue import queue_events, turns_finished
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,7 @@ class _Batch:
         for session, record in self._of(ConnectionRecord):
             self._connect(session, record)
         turns = write_turns(self._of(TurnRecord))
+        queue_events(turns_finished(turns))
         self._count_turns(turns)
         self._count_unheard(turns)
         self._write_decisions()

@@ -40,8 +40,9 @@ class AwsTranscribe:
         except OSError as error:
             raise ConfigurationError(f"AWS_CA_BUNDLE cannot be read: {error}") from error
 
-        scope = f"{settings.aws.region}:{settings.transcribe_transport}"
-        quota = StreamQuota(scope, settings.transcribe_streams_quota, settings.transcribe_starts_per_second)
+        quota = StreamQuota(
+            settings.transcribe_scope, settings.transcribe_streams_quota, settings.transcribe_starts_per_second
+        )
         self._admission = StreamAdmission(settings.redis_url, quota)
         self._rotate_after_seconds = settings.transcribe_rotate_seconds
 

@@ -4,7 +4,17 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from tests.benchmarks import frame, idle_streams, interruption, latency, memory, speech_end, turn_engine, vision
+from tests.benchmarks import (
+    admin_pages,
+    frame,
+    idle_streams,
+    interruption,
+    latency,
+    memory,
+    speech_end,
+    turn_engine,
+    vision,
+)
 from tests.benchmarks.report import Table, header
 from tests.benchmarks.turn_quality import measure as turn_quality
 from tests.house import House
@@ -56,6 +66,10 @@ def _turn_quality(_: HouseKeeper) -> Iterator[Table]:
     yield turn_quality.measure()
 
 
+def _admin(_: HouseKeeper) -> Iterator[Table]:
+    yield from admin_pages.measure()
+
+
 BENCHMARKS = {
     "latency": _latency,
     "steps": _steps,
@@ -68,6 +82,7 @@ BENCHMARKS = {
     "vision": _vision,
     "turns": _turn_engine,
     "turn_quality": _turn_quality,
+    "admin": _admin,
 }
 
 

@@ -8,6 +8,7 @@ from django.test import Client
 
 from sessions import access
 from sessions.access import authenticate_key, client_address, key_owner, origin_is_allowed
+from sessions.operator_tables import KeyGrant
 from tests.unit.web_site import KEY_A, KEY_B, Configure, Site, configure, site  # noqa: F401
 
 # ruff: noqa: F811
@@ -93,12 +94,12 @@ def test_no_ticket_is_given_for_another_owners_running_channel() -> None:
 def test_rows_and_tickets_know_a_key_by_its_hash_only() -> None:
     assert KEY_A not in key_owner(KEY_A)
     assert key_owner(KEY_A) != key_owner(KEY_B)
-    assert authenticate_key(KEY_A) == key_owner(KEY_A)
+    assert authenticate_key(KEY_A) == KeyGrant(key_owner(KEY_A))
     assert authenticate_key("") is authenticate_key("\ud800") is None
 
 
 def test_in_open_mode_any_key_will_do(site: Site) -> None:
-    assert authenticate_key("sk-anything") == access.OPEN_OWNER
+    assert authenticate_key("sk-anything") == KeyGrant(access.OPEN_OWNER)
     assert Site("sk-anything").get("/v1/api/list")[0] == 200
 
 

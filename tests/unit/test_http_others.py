@@ -224,5 +224,5 @@ def test_the_page_asks_for_a_sign_in_when_keys_are_required(site: Site, configur
     configure(auth="required")
     response = site.client.get("/")
     assert response.status_code == 302
-    assert response["Location"] == "/admin/login/?next=/"
-    assert site.client.get("/admin/login/").status_code == 200
+    assert response["Location"] == "/sign-in/?next=/"
+    assert site.client.get("/sign-in/").status_code == 200

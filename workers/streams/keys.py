@@ -99,3 +99,11 @@ def speech_streams(scope: str) -> str:
 def next_speech_stream(scope: str) -> str:
     """When the next one may be started (milliseconds, Redis time)."""
     return f"nova:speech_streams:{scope}:next"
+
+
+def speech_places(engine: str, part: str) -> str:
+    """The limiter's sets of an engine: calls that run, were started, wait."""
+    return f"nova:polly:{{{engine}}}:{part}"
+
+
+STANDING_ALERTS = "nova:alerts"

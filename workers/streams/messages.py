@@ -9,6 +9,7 @@ from workers.language_model.contract import FramePart, FrameSource, ModelOptions
 from workers.text_to_speech.contract import VoiceOptions, WordMark
 
 MAX_SPEECH_SECONDS = 60.0
+WATCH_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +251,15 @@ class WorkFailed(OutputEntry):
     kind: Literal["work_failed"] = "work_failed"
 
 
+@dataclass(frozen=True, slots=True)
+class WatchedFact(OutputEntry):
+    """What an operator who watches the session is shown; written by the web process that holds it, not by a worker."""
+
+    name: str
+    body: dict[str, Any]
+    kind: Literal["watched_fact"] = "watched_fact"
+
+
 AnyOutput = Annotated[
     TaskBeat
     | SentenceWritten
@@ -262,7 +272,8 @@ AnyOutput = Annotated[
     | FrameKept
     | FrameSkipped
     | MosaicKept
-    | WorkFailed,
+    | WorkFailed
+    | WatchedFact,
     Field(discriminator="kind"),
 ]
 
@@ -323,4 +334,32 @@ class SayText:
     kind: Literal["say_text"] = "say_text"
 
 
-AnyControl = Annotated[SessionStarted | StopSession | SupersedeSocket | SayText, Field(discriminator="kind")]
+@dataclass(frozen=True, slots=True)
+class WhisperText:
+    """An operator's instruction to the model, for the rest of the talk; the client is not told."""
+
+    session_id: str
+    text: str
+    kind: Literal["whisper_text"] = "whisper_text"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSession:
+    """For the next WATCH_SECONDS the session's words go onto `output_stream` too. Said again while somebody watches."""
+
+    session_id: str
+    output_stream: str
+    kind: Literal["watch_session"] = "watch_session"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorTablesChanged:
+    """API keys or graph settings were changed by an operator: read them again."""
+
+    kind: Literal["operator_tables_changed"] = "operator_tables_changed"
+
+
+AnyControl = Annotated[
+    SessionStarted | StopSession | SupersedeSocket | SayText | WhisperText | WatchSession | OperatorTablesChanged,
+    Field(discriminator="kind"),
+]

@@ -11,6 +11,7 @@ import structlog
 
 from workers.errors import ProviderThrottledError
 from workers.settings import CallLimit
+from workers.streams.keys import speech_places
 from workers.text_to_speech.contract import Urgency
 
 LEASE_MS: Final = 30_000
@@ -110,7 +111,7 @@ class PollyLimiter:
     def slow_down(self, engine: str) -> None:
         """Polly has refused a call: something else uses the account's quota too."""
         try:
-            self._tell(keys=[_key(engine, "starts"), _key(engine, "slow")], args=[SLOW_SECONDS])
+            self._tell(keys=[speech_places(engine, "starts"), speech_places(engine, "slow")], args=[SLOW_SECONDS])
         except redis.RedisError as error:
             log.warning("polly_limiter_away", error=type(error).__name__)
 
@@ -203,7 +204,7 @@ class PollyLimiter:
     def _leave(self, engine: str, ticket: str) -> None:
         pipeline = self._client.pipeline(transaction=False)
         for part in ("running", "waiting", "asked"):
-            pipeline.zrem(_key(engine, part), ticket)
+            pipeline.zrem(speech_places(engine, part), ticket)
         try:
             pipeline.execute()
         except redis.RedisError as error:
@@ -211,8 +212,4 @@ class PollyLimiter:
 
 
 def _ask_keys(engine: str) -> list[str]:
-    return [_key(engine, part) for part in _PARTS]
-
-
-def _key(engine: str, part: str) -> str:
-    return f"nova:polly:{{{engine}}}:{part}"
+    return [speech_places(engine, part) for part in _PARTS]

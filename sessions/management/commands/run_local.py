@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from sessions.management.commands.serve import check_free
+from sessions.management.operators import LOCAL_PASSWORD_FILE, local_operator
 from sessions.management.redis_server import free_port, redis_command, wait_for_redis
 from sessions.management.supervisor import GivenUpError, Program, Supervisor, interrupt_on_signals
 from sessions.management.web_processes import web_programs
@@ -58,6 +59,8 @@ class Command(BaseCommand):
         for program in web_programs(manage, environment, nova.host, nova.port, nova.web_processes):
             supervisor.start(program)
         supervisor.wait_until_ready()
+        name, password = local_operator(folder)
+        self._say("", f"\nOperators sign in at /admin/ as {name} with {password} (kept in .run/{LOCAL_PASSWORD_FILE})")
         self._say("", f"\nNova Realtime is ready ({_providers(nova)}). Ctrl-C ends it. Its page:\n")
         self._say("", self.style.SUCCESS(f"    http://{_shown_host(nova.host)}:{nova.port}/\n"))
 
