@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from nova_site.env_records import RecordsEnvironment
+from nova_site.env_vision import VisionEnvironment
 from workers.errors import ConfigurationError
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
@@ -38,7 +39,7 @@ DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
 NOT_SERVING = ("makemigrations", "collectstatic", "check", "doctor", "talk", "run_local", "replay_turns")
 
 
-class Environment(RecordsEnvironment):
+class Environment(RecordsEnvironment, VisionEnvironment):
     """One field per variable; the variable's name is the field's name in capitals."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
@@ -122,7 +123,6 @@ class Environment(RecordsEnvironment):
     nova_filler_ms: int = Field(
         default=2_250, ge=0, le=10_000, description="silence after which a late answer is bridged by a phrase; 0: never"
     )
-    video_frame_interval: float = Field(default=0.5, ge=0.1, le=60, description="seconds between two frames, 0.1 to 60")
 
     agora_app_id: str | None = Field(
         default=None, description="for tokens of the Agora RTC network; none are made when not set"

@@ -17,7 +17,7 @@ from sessions import presence
 from sessions.configured import web_settings
 from sessions.live.turn_taking.log import KEPT_LINES
 from sessions.models import DecisionLog, Session, SessionState, Turn
-from sessions.redis_clients import publish_control
+from sessions.redis_clients import forget_pictures, publish_control
 from workers.errors import NovaError, StreamsUnavailableError
 from workers.streams.messages import SessionStarted, StopSession
 
@@ -136,6 +136,7 @@ def end_found_session(session: Session, reason: EndReason) -> bool:
     """End this very session, never a newer one on its channel. True when it was this call that ended it."""
     ended = _end_row(session, reason)
     publish_control(StopSession(session_id=session.id, reason=reason))
+    forget_pictures(session.id)
     if ended:
         log.info("session ended", session_id=session.id, channel_name=session.channel_name, reason=reason)
     return ended

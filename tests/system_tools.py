@@ -24,8 +24,8 @@ class SystemTool:
             return bool(postgres_folder())
         if self.package == "libatomic1":
             return find_library("atomic") is not None
-        if self.package == "flite":
-            return shutil.which("flite") is not None
+        if self.package in ("flite", "ffmpeg"):
+            return shutil.which(self.package) is not None
         return chromium() is not None
 
 
@@ -44,6 +44,7 @@ TOOLS = [
     SystemTool("chromium", "browser tests"),
     SystemTool("libatomic1", "browser tests"),  # for the node that playwright brings
     SystemTool("flite", "tests that speak to the local recogniser"),
+    SystemTool("ffmpeg", "tests that show a video"),
     SystemTool("postgresql", "tests on PostgreSQL"),
 ]
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from tests.benchmarks import frame, idle_streams, interruption, latency, memory, speech_end, turn_engine
+from tests.benchmarks import frame, idle_streams, interruption, latency, memory, picture_delay, speech_end, turn_engine
 from tests.benchmarks.report import Table, header
 from tests.benchmarks.turn_quality import measure as turn_quality
 from tests.house import House
@@ -40,6 +40,10 @@ def _memory(_: HouseKeeper) -> Iterator[Table]:
     yield memory.measure()
 
 
+def _picture_delay(house: HouseKeeper) -> Iterator[Table]:
+    yield picture_delay.measure(house())
+
+
 def _frame(_: HouseKeeper) -> Iterator[Table]:
     yield frame.measure()
 
@@ -61,6 +65,7 @@ BENCHMARKS = {
     "streams": _streams,
     "memory": _memory,
     "frame": _frame,
+    "picture_delay": _picture_delay,
     "turns": _turn_engine,
     "turn_quality": _turn_quality,
 }
