@@ -91,7 +91,11 @@ class VisionBudget:
         return max(self._shares(now_ms, more)) <= 1.0
 
     def expect(self, reply_id: str, picture_tokens: int, text_tokens: int, now_ms: float) -> None:
-        """A request leaves. Book those without pictures too: they teach what the estimate of text is worth."""
+        """A request leaves. Book those without pictures too: they teach what the estimate of text is worth.
+
+        An id that is open already is another attempt: both are paid.
+        """
+        self.settle(reply_id, None)
         if len(self._open) >= MAX_OPEN_REQUESTS:
             self.settle(next(iter(self._open)), None)
         spending = _Spending(now_ms, picture_tokens * self._picture_factor, text_tokens)

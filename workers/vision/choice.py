@@ -1,7 +1,7 @@
 """Which frames a request shows the model, and why each is in or out. Pure; decodes nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final, Literal
 
@@ -107,10 +107,12 @@ class _Choosing:
         self._room = room
         self._speech = speech
         self._why: dict[str, tuple[Place, Reason]] = {}
+        self._change = {frame.frame_id: frame.change for frame in by_id.values()}
 
     def choice(self) -> Choice:
         newest = self._newest()
         distinct = self._distinct([frame for frame in self._newest_first if frame not in newest], newest)
+        newest, distinct = self._with_change(newest), self._with_change(distinct)
         if self._step == "mosaic" and distinct:
             cells = _by_time([*self._picked(distinct, _CELLS["mosaic"] - len(newest)), *newest])
             return self._told((), cells, newest[:1])
@@ -133,7 +135,7 @@ class _Choosing:
         return kept
 
     def _distinct(self, others: list[SeenFrame], newest: list[SeenFrame]) -> list[SeenFrame]:
-        """Without those that show what a newer one of their source shows."""
+        """Without those that show what a newer one of their source shows, which takes over how much had changed."""
         others = [frame for frame in others if frame.frame_id not in self._why]
         others = self._without_just_before(others, newest)
         for source in {frame.source for frame in others}:
@@ -141,6 +143,7 @@ class _Choosing:
             for frame, twin in zip(rivals, twins([frame.signature for frame in rivals]), strict=True):
                 if twin is not None:
                     self._why.setdefault(frame.frame_id, ("out", "same_as_another"))
+                    self._take_over(rivals[twin], frame)
         return [frame for frame in others if frame.frame_id not in self._why]
 
     def _without_just_before(self, others: list[SeenFrame], newest: list[SeenFrame]) -> list[SeenFrame]:
@@ -153,7 +156,14 @@ class _Choosing:
                 for frame, twin in zip(same, twins([frame.signature for frame in same]), strict=True):
                     if twin == 0:
                         self._why[frame.frame_id] = ("out", "same_as_another")
+                        self._take_over(unknown, frame)
         return [frame for frame in others if frame.frame_id not in self._why]
+
+    def _take_over(self, kept: SeenFrame, dropped: SeenFrame) -> None:
+        self._change[kept.frame_id] = max(self._change[kept.frame_id], dropped.change)
+
+    def _with_change(self, frames: list[SeenFrame]) -> list[SeenFrame]:
+        return [replace(frame, change=self._change[frame.frame_id]) for frame in frames]
 
     def _cell_limit(self, distinct: list[SeenFrame]) -> int:
         """More cells make a dearer mosaic, which only many scenes are worth."""
