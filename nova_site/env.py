@@ -5,7 +5,7 @@ import ipaddress
 import re
 import secrets
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -16,6 +16,7 @@ from workers.errors import ConfigurationError
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
 Kind = Literal["speech_to_text", "language_model", "text_to_speech"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Words = Annotated[tuple[str, ...], NoDecode]
 
 PROVIDERS: dict[Kind, dict[str, str]] = {
@@ -36,7 +37,10 @@ PROVIDERS: dict[Kind, dict[str, str]] = {
 
 POLLY_LIMIT = re.compile(r"([a-z-]+)=([1-9]\d{0,4})/([1-9]\d{0,4})")
 DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
-NOT_SERVING = ("makemigrations", "collectstatic", "check", "doctor", "talk", "run_local", "replay_turns")
+NOT_SERVING = frozenset(
+    "makemigrations collectstatic check doctor talk run_local replay_turns cost_report erase_session "
+    "retire_records reap".split()
+)
 
 
 class Environment(RecordsEnvironment, VisionEnvironment):
@@ -252,6 +256,11 @@ class Environment(RecordsEnvironment, VisionEnvironment):
         if wanted not in PROVIDERS[kind]:
             raise ConfigurationError(f"NOVA_{kind.upper()}={wanted!r}: must be aws, local or a dotted path")
         return PROVIDERS[kind][wanted]
+
+    def provider_name(self, kind: Kind) -> str:
+        """`aws` or `local` for ours, however they were named; of another its dotted path."""
+        path = self.provider(kind)
+        return next((name for name, known in PROVIDERS[kind].items() if known == path), path)
 
     @property
     def broker_url(self) -> str:

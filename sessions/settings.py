@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from sessions.live.usage import AMAZON, Providers
 from workers.settings import AwsSettings
 
 
@@ -54,3 +55,9 @@ class WebSettings:
     host: str
     port: int
     web_processes: int
+    providers: Providers = AMAZON
+    records_kept_days: int = 0
+    budget_session_usd: float = 0.0
+    budget_key_day_usd: float = 0.0
+    budget_day_usd: float = 0.0
+    prices_path: str | None = None

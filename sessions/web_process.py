@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
 from sessions import lifecycle, presence
+from sessions.accounting import make_accounts
 from sessions.configured import web_settings
 from sessions.doorkeeper import SESSION_ENDED, SUPERSEDED, Doorkeeper
 from sessions.leases import Leases
@@ -19,8 +20,11 @@ from sessions.live.session import SessionParts
 from sessions.live.silero_engine import prepare_voice_engine
 from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
-from sessions.records import Outbox, RecordWriter
+from sessions.records.outbox import Outbox
+from sessions.records.retention import retire_some
+from sessions.records.writer import RecordWriter
 from sessions.speech_to_text.contract import SpeechToText
+from sessions.spending import DaySpending, catch_up_with_rows
 from workers.errors import NovaError, ProviderError
 from workers.plugins import load_provider
 from workers.streams import keys
@@ -34,7 +38,9 @@ CHECK_SECONDS = 0.25
 LIFE_SECONDS = 1.0
 REAPER = "reaper"
 RECORD_WRITER = "record_writer"
+HOUSEKEEPER = "housekeeper"
 RECORD_PAUSE_SECONDS = 1.0
+HOUSEKEEPING_SECONDS = 60.0
 REAP_SECONDS = 1.0
 STOP_LIMIT_SECONDS = 3.0
 GOING_AWAY = 1012
@@ -56,7 +62,9 @@ class WebProcess:
         self._writer = RecordWriter(self._client)
         self._desk = CeleryWorkDesk(settings.redis_url, self.web_id)
         self._ear = load_provider(settings.speech_to_text, SpeechToText, settings)
-        parts = SessionParts(self._desk, self._ear, self._outbox.keep)
+        self._spending = DaySpending(self._client)
+        accounts = make_accounts(settings, self._spending, self._budget_spent)
+        parts = SessionParts(self._desk, self._ear, self._outbox.keep, accounts)
         self.doorkeeper = Doorkeeper(self.sessions, parts, self._leases, self.publish_control)
         output = keys.output_stream(self.web_id)
         self._output_reader = StreamReader(self._blocking[0], output, self._take_output)
@@ -71,6 +79,7 @@ class WebProcess:
             "life": self._every(LIFE_SECONDS, self._show_life),
             REAPER: self._alone(REAPER, REAP_SECONDS, self._reap),
             RECORD_WRITER: self._alone(RECORD_WRITER, RECORD_PAUSE_SECONDS, self._write_records),
+            HOUSEKEEPER: self._alone(HOUSEKEEPER, HOUSEKEEPING_SECONDS, self._keep_house),
         }
         for name, loop in loops.items():
             self._spawn(name, loop)
@@ -88,8 +97,9 @@ class WebProcess:
             await asyncio.wait(self._tasks, timeout=STOP_LIMIT_SECONDS)
         with contextlib.suppress(redis.RedisError, TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_SECONDS):
-                await self._leases.release_all([REAPER, RECORD_WRITER])
+                await self._leases.release_all([REAPER, RECORD_WRITER, HOUSEKEEPER])
                 await self._client.delete(keys.output_stream(self.web_id))
+        self._writer.close()
         await self._desk.close()
         await self._ear.close()
         for client in (self._client, *self._blocking):
@@ -147,6 +157,7 @@ class WebProcess:
         """The lease, and the presence of everyone whose socket is open here."""
         await self._leases.show_life()
         await self._outbox.flush()
+        await self._spending.exchange()
         present = [session.session_id for session in self.sessions if session.session_id]
         if present:
             await sync_to_async(presence.touch, thread_sensitive=False)(present)
@@ -154,8 +165,24 @@ class WebProcess:
     async def _reap(self) -> None:
         await sync_to_async(lifecycle.reap_once)()
 
+    async def _keep_house(self) -> None:
+        """A little of what is due each time, in a thread of its own: others wait for the database too."""
+        await sync_to_async(catch_up_with_rows, thread_sensitive=False)()
+        await sync_to_async(retire_some, thread_sensitive=False)(web_settings().records_kept_days)
+
+    def _budget_spent(self, session_id: str) -> None:
+        self._spawn("end_spent", self._end_spent(session_id))
+
+    async def _end_spent(self, session_id: str) -> None:
+        """The socket is closed even when the row cannot be written; the reaper finds the session later."""
+        self._stop_session(StopSession(session_id, "budget"))
+        try:
+            await sync_to_async(lifecycle.end_spent)(session_id)
+        except _LOOP_FAULTS as error:
+            logger.warning("spent_session_not_ended", session_id=session_id, error=type(error).__name__)
+
     async def _write_records(self) -> None:
-        await self._writer.write_waiting()
+        await self._writer.write_all()
 
     # --- entries ----------------------------------------------------------------------------------------------------
 

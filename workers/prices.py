@@ -1,4 +1,4 @@
-"""What the services cost: one versioned table with the source of each figure, and the arithmetic on it; no other place has prices."""
+"""What the services cost: one versioned table with the source of each figure, and the arithmetic on it; no prices elsewhere."""
 
 import functools
 import re

@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from sessions.live import facts, voice_activity
+from sessions.live.accounts import Accounts
 from sessions.live.answering import Answering
+from sessions.live.budget import Step, saving
 from sessions.live.changes import apply_changes
+from sessions.live.chronicle import Chronicle, described
 from sessions.live.config import SessionConfig
 from sessions.live.decision_writer import DecisionWriter
 from sessions.live.history import History
@@ -18,6 +21,7 @@ from sessions.live.items import Item, MessageItem
 from sessions.live.listening import Listening
 from sessions.live.planning import SessionIdentity, audio_shape
 from sessions.live.replying import KeepRecord, Replying
+from sessions.live.telling import Telling
 from sessions.live.transport import ConfigChanges, EventClock, ReplyOptions, Transport
 from sessions.live.turn_taking import events as turn_events
 from sessions.live.turns import Lines, Turn, Turns
@@ -33,8 +37,6 @@ logger = structlog.get_logger(__name__)
 MIN_COMMIT_MS = 100
 COMMIT_SILENCE_MS = 1_000
 MAX_EARLY_CHANGES = 20
-HOLD_SECONDS = 0.005
-"""Publishing takes 2 to 4 ms; telling the client of the turn took as long beside it, on the same interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class SessionParts:
     desk: WorkDesk
     ear: SpeechToText
     keep_record: KeepRecord
+    accounts: Accounts = field(default_factory=Accounts)
 
 
 class LiveSession:
@@ -58,9 +61,12 @@ class LiveSession:
         on_detached: Callable[["LiveSession"], None],
     ) -> None:
         self.identity = identity
-        self._config = config
-        self._parts = parts
-        self._transport: Transport | None = transport
+        self._config = self._wished = config
+        self._saving: Step = "free"
+        self._chronicle = Chronicle(identity.generation, parts.accounts, parts.keep_record, self)
+        desk, ear = self._chronicle.meter.desk(parts.desk), self._chronicle.meter.hearing.metered(parts.ear)
+        self._parts = parts = replace(parts, desk=desk, ear=ear, keep_record=self._chronicle.keep)
+        self._telling = Telling(transport)
         self._on_detached = on_detached
         self._clock = EventClock(identity.epoch)
         self._loop_started_at = asyncio.get_running_loop().time()
@@ -76,7 +82,6 @@ class LiveSession:
         self._committed_ms = 0
         self._early_changes: list[ConfigChanges] = []
         self._closing: asyncio.Task[None] | None = None
-        self._held: list[facts.Fact] | None = None
 
     # --- Conversation: who and how ------------------------------------------------------------------------------------
 
@@ -100,16 +105,16 @@ class LiveSession:
     def is_started(self) -> bool:
         return self._is_started
 
-    def start(self, session_id: str, config: SessionConfig) -> None:
+    def start(self, session_id: str, config: SessionConfig, owner: str = "") -> None:
         """Wake the agent with its graph's configuration; what the client had changed before is applied again."""
         if self._is_started:
             return
         self.identity = replace(self.identity, session_id=session_id)
         for changes in self._early_changes:
             config = apply_changes(config, changes)
-        self._config = config
-        self._turns.change_settings(config.turns)
+        self._live_by(config)
         self._is_started = True
+        self._chronicle.begin(session_id, owner, config.graph_name, described(config))
         self.deliver(facts.ConfigChanged(config))
         self._eyes.start()
         self.agent_changed()
@@ -123,29 +128,28 @@ class LiveSession:
     async def close(self, code: int | None = None, reason: str = "") -> None:
         """Everything of the session stops: streams, tasks, timers. With a code the client's connection is closed too."""
         self._is_started = False
-        self.release_facts()
         self._turns.close()
         self._answering.close()
         self._eyes.close()
-        transport, self._transport = self._transport, None
+        transport = self._telling.end()
         await self._replying.close()
         await self._decisions.close()
         if self._listening is not None:
             await self._listening.close()
             self._listening = None
+        await self._chronicle.close()
         if transport is not None and code is not None:
             transport.end(code, reason)
 
     def detach(self, transport: Transport) -> None:
-        if transport is self._transport:
-            self._transport = None
+        if self._telling.part_from(transport):
             self._on_detached(self)
 
     def update(self, changes: ConfigChanges, event_id: str | None) -> None:
-        before, self._config = self._config, apply_changes(self._config, changes)
+        before = self._config
+        self._live_by(apply_changes(self._wished, changes))
         if not self._is_started:
             self._early_changes = [*self._early_changes[-MAX_EARLY_CHANGES:], changes]
-        self._turns.change_settings(self._config.turns)
         if audio_shape(before) != audio_shape(self._config):
             self._stop_listening()
         self.deliver(facts.ConfigChanged(self._config, event_id))
@@ -317,23 +321,13 @@ class LiveSession:
     # --- ReplyingHost -------------------------------------------------------------------------------------------------
 
     def deliver(self, fact: facts.Fact) -> None:
-        if isinstance(fact, facts.PlaybackFlushed):
-            self.release_facts()
-        if self._held is not None:
-            self._held.append(fact)
-        elif self._transport is not None:
-            self._transport.deliver(fact)
+        self._telling.deliver(self._chronicle.note(fact))
 
     def hold_facts(self) -> None:
-        """A turn has ended: what is told of it waits a moment, so that its reply is asked for before anything else."""
-        if self._held is None:
-            self._held = []
-            asyncio.get_running_loop().call_later(HOLD_SECONDS, self.release_facts)
+        self._telling.hold()
 
     def release_facts(self) -> None:
-        held, self._held = self._held, None
-        for fact in held or ():
-            self.deliver(fact)
+        self._telling.release()
 
     @property
     def may_answer(self) -> bool:
@@ -341,7 +335,7 @@ class LiveSession:
 
     @property
     def client_holds_playback(self) -> bool:
-        return self._transport is not None and self._transport.holds_playback
+        return self._telling.holds_playback
 
     def agent_changed(self) -> None:
         replying = self._replying
@@ -373,6 +367,7 @@ class LiveSession:
         """An output entry of this session; older generations are dropped."""
         if entry.generation != self.identity.generation or not self._is_started:
             return
+        self._chronicle.take(entry)
         if not self._eyes.take(entry):
             self._replying.take(entry)
 
@@ -381,8 +376,17 @@ class LiveSession:
         if self._is_started:
             self._replying.check()
             self._eyes.check()
+            self._chronicle.check()
+
+    def save(self, step: Step) -> None:
+        self._saving = step
+        self._live_by(self._wished)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _live_by(self, wished: SessionConfig) -> None:
+        self._wished, self._config = wished, saving(wished, self._saving)
+        self._turns.change_settings(self._config.turns)
 
     def _require_start(self) -> None:
         if not self._is_started:
