@@ -175,6 +175,7 @@ class LiveSession:
             )
         self._committed_ms = listening.received_ms
         listening.want_silence(COMMIT_SILENCE_MS)
+        self._eyes.voice_paused()
         self._turns.handle(turn_events.ClientCommitted())
 
     def clear_input(self) -> None:

@@ -75,7 +75,7 @@ def test_camera_and_screen_are_shown_at_once(client: ClientPage) -> None:
     client.button("Screen").click()
     for source in ("camera", "screen"):
         socket.wait_for(APPEND, lambda one, source=source: one.event["source"] == source)  # type: ignore[misc]
-        expect(client.page.get_by_text(f"The agent sees your {source}")).to_be_visible()
+        expect(client.page.get_by_label(f"The agent sees your {source}")).to_be_visible()
     client.button("Camera").click()
     client.wait("() => novaProbe.state.pictures.join() === 'screen'")
 
@@ -88,7 +88,7 @@ def test_an_interval_of_zero_stops_the_frames_until_a_longer_one_comes(client: C
     client.page.wait_for_timeout(200)
     count = len(socket.of_type(APPEND))
     chunks = len(socket.of_type("input_audio_buffer.append"))
-    socket.wait_for_count("input_audio_buffer.append", chunks + 12)
+    socket.wait_for_count("input_audio_buffer.append", chunks + 6)
     assert len(socket.of_type(APPEND)) == count
     socket.send("nova.vision", interval_ms=150)
     socket.wait_for_count(APPEND, count + 2)
@@ -104,7 +104,7 @@ def test_each_source_has_its_own_interval_and_size(client: ClientPage) -> None:
     client.page.wait_for_timeout(300)
     count = len(socket.of_type(APPEND))
     chunks = len(socket.of_type("input_audio_buffer.append"))
-    socket.wait_for_count("input_audio_buffer.append", chunks + 12)
+    socket.wait_for_count("input_audio_buffer.append", chunks + 6)
     assert len(socket.of_type(APPEND)) == count
 
 

@@ -88,7 +88,7 @@ class Talk(NamedTuple):
 async def _talk_over_the_video(house: House, video: Video) -> Talk:
     await tell_script(house, texts=QUESTIONS, defaults={"bedrock": {"text": "I see it."}, **QUICK})
     async with channel(house, vision=VISION) as (client, session_id, _):
-        await stream(client, video.still)
+        await stream(client, video.still[:24])
         replies = [(await client.ask("What stands there?")).id]
         after = client.now
         await asyncio.gather(

@@ -350,3 +350,34 @@ def test_a_graph_that_looks_only_when_asked_attaches_nothing_and_the_tools_frame
     told = world.vision()[-1]
     assert (told.reply_id, places(told)) == ("resp_1", [("picture", "looked")])
     assert told.tokens > 0
+
+
+def test_a_camera_that_was_turned_off_is_no_longer_the_newest_picture() -> None:
+    world = World()
+    for number in range(3):
+        world.show(number)
+    world.wait(60_000)
+    assert shape(world.turn().parts) == [1, 1, 1]
+    look = world.turn(settles=False)
+    assert [len(part.cells) for part in look.parts] == [3]
+    assert look.in_view == ()
+
+
+def test_what_got_nothing_new_for_some_turns_is_noted_and_shown_no_more() -> None:
+    world = World()
+    for number in range(3):
+        world.show(number)
+    world.wait(60_000)
+    shown = [shape(world.turn().parts) for _ in range(7)]
+    assert shown[-1] == []
+    world.write("Three scenes of a desk.")
+    assert notes_of(world) == ["(Seen before, no longer shown: Three scenes of a desk.)"]
+
+
+def test_a_graph_that_looks_only_when_asked_has_no_mosaics_made() -> None:
+    world = World(frames="look")
+    for number in range(4):
+        world.show(number)
+    world.speak()
+    world.turn()
+    assert world.desk.mosaics == []

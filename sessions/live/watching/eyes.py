@@ -147,7 +147,7 @@ class Eyes:
     def voice_paused(self) -> None:
         """Perhaps the turn is over: what it will need of older frames is asked for now, so that it is ready then."""
         self._looking.clock.speech_ended(self._host.now_ms())
-        if self._sees and self._host.config.vision.frames == "turn":
+        if self._sees:
             self._looking.prepare(self._uplink.flying(), self._spending.step)
 
     # --- entries of workers -------------------------------------------------------------------------------------------

@@ -56,6 +56,8 @@ class Looking:
 
     def prepare(self, flying: SeenFrame | None, step: BudgetStep) -> None:
         """Have the mosaic made that a turn ending now would want."""
+        if self._host.config.vision.frames == "look":
+            return
         choice = self._choice(self._candidates(flying), step)
         model_id = self._host.config.model.model
         self.mosaics.ask(choice.cells, model_id, self.clock.first_captured_at_ms, self._host.now_ms())
