@@ -123,6 +123,12 @@ class History:
         return next((item.item_id for item in newest_first if isinstance(item, MessageItem) and _is_users(item)), None)
 
     @property
+    def items_with_pictures(self) -> tuple[str, ...]:
+        """Oldest first."""
+        messages = (item for item in self._items.values() if isinstance(item, MessageItem))
+        return tuple(item.item_id for item in messages if any(content.frame_key for content in item.content))
+
+    @property
     def item_ids(self) -> frozenset[str]:
         return frozenset(self._items)
 

@@ -145,7 +145,10 @@ class Looking:
         return self.album.shown(self._host.config.vision.history_mosaics) if step in ("full", "slower") else ()
 
     def _remember_old_uploads(self, uploads: Uploads, step: BudgetStep) -> frozenset[str]:
-        """Pictures of older items join the album; those of the newest stay whole for a few turns."""
+        """Pictures of older items join the album; those of the newest stay whole for a few turns.
+
+        Items that came with a talk from elsewhere are strange to us: only the newest of them is still shown.
+        """
         items = [item_id for item_id in uploads.items() if self._history.find(item_id) is not None]
         for item_id in items:
             self._uploads_seen.setdefault(item_id, 0)
@@ -156,7 +159,9 @@ class Looking:
             uploads.forget(item_id)
             del self._uploads_seen[item_id]
             self._hidden_uploads.add(item_id)
-        self._hidden_uploads &= self._history.item_ids
+        with_pictures = self._history.items_with_pictures
+        strange = [item_id for item_id in with_pictures[:-1] if item_id not in self._uploads_seen]
+        self._hidden_uploads = (self._hidden_uploads | set(strange)) & self._history.item_ids
         if step == "none":
             return frozenset({*self._hidden_uploads, *items})
         return frozenset(self._hidden_uploads)
