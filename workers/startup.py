@@ -9,6 +9,7 @@ from workers.cancellation import Cancellations
 from workers.errors import ConfigurationError
 from workers.language_model.contract import LanguageModel
 from workers.lost_frames import LostFrames
+from workers.opening_speech import Meetings
 from workers.plugins import load_object, load_provider
 from workers.runtime import install_work
 from workers.settings import WorkerSettings
@@ -63,6 +64,7 @@ def start_talking(settings: WorkerSettings) -> None:
     work = TalkingWork(
         client=client,
         handover=Handover(waiting),
+        meetings=Meetings(),
         writer=writer,
         cancellations=cancellations,
         transcripts=transcripts,

@@ -1,7 +1,7 @@
 """The work of a worker process: loads a task's request, runs its body, and turns every fault into a typed entry."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -12,11 +12,12 @@ from workers.beats import Beats
 from workers.cancellation import Cancellations
 from workers.errors import ConfigurationError, NovaError, ReplyCancelled, StreamsUnavailableError
 from workers.language_model.contract import LanguageModel
+from workers.opening_speech import Meeting, Meetings, OpeningSpeech
 from workers.replying import ReplyWriter
 from workers.speaking import Speaking
 from workers.streams import keys
 from workers.streams.codec import from_json, vision_request_from_json
-from workers.streams.handover import Handover, OpeningSpeech
+from workers.streams.handover import Handover
 from workers.streams.messages import (
     Address,
     FrameRequest,
@@ -84,6 +85,7 @@ class TalkingWork:
 
     client: "redis.Redis"
     handover: Handover
+    meetings: Meetings
     writer: OutputWriter
     cancellations: Cancellations
     transcripts: TranscriptTable
@@ -104,29 +106,40 @@ class TalkingWork:
         def emit(entry: OutputEntry) -> None:
             self.writer.write(address.output_stream, entry)
 
-        with self._running("reply", address, -1):
-            opening = OpeningSpeech(self.client, request)
+        with self.meetings.opened(reply_id) as meeting, self._running("reply", address, -1):
+            opening = OpeningSpeech(self.client, request, meeting)
             ReplyWriter(request, self.model, self.client, self.transcripts, self.run_tool, emit, opening).write()
 
     def synthesize_speech(self, reply_id: str, sentence_index: int) -> None:
-        body = self._take(reply_id, keys.speech_request(reply_id, sentence_index), keys.PREPARED_SPEECH_SECONDS)
+        meeting = self.meetings.find(reply_id) if sentence_index == 0 else None
+        body = self._take_speech(reply_id, sentence_index, meeting)
         if not body:
             logger.info("speech_not_wanted", reply_id=reply_id, sentence_index=sentence_index)
             return
         request = from_json(SpeechRequest, body)
         with self._running("speech", request.address, sentence_index):
-            self._speak(request)
+            self._speak(request, meeting)
 
     def compress_frame(self, frame_id: str) -> None:
         raise ConfigurationError("frames are compressed by the vision worker")
 
     def _take(self, reply_id: str, key: str, wait_seconds: float) -> bytes | None:
         """The task may have been published before its request was known. None or empty: nobody wants it any more."""
-        try:
-            with self.cancellations.watched(reply_id):
-                return self.handover.take(key, wait_seconds)
-        except ReplyCancelled:
+        with self._unless_cancelled(reply_id):
+            return self.handover.take(key, wait_seconds)
+        return None
+
+    def _take_speech(self, reply_id: str, sentence_index: int, meeting: Meeting | None) -> bytes | None:
+        if meeting is not None and meeting.is_joined():
+            with self._unless_cancelled(reply_id):
+                return meeting.wait(keys.PREPARED_SPEECH_SECONDS)
             return None
+        return self._take(reply_id, keys.speech_request(reply_id, sentence_index), keys.PREPARED_SPEECH_SECONDS)
+
+    @contextmanager
+    def _unless_cancelled(self, reply_id: str) -> Iterator[None]:
+        with suppress(ReplyCancelled), self.cancellations.watched(reply_id):
+            yield
 
     @contextmanager
     def _running(self, stage: Stage, address: Address, sentence_index: int) -> Iterator[None]:
@@ -138,8 +151,10 @@ class TalkingWork:
         ):
             yield
 
-    def _speak(self, request: SpeechRequest) -> None:
+    def _speak(self, request: SpeechRequest, meeting: Meeting | None) -> None:
         def emit(entry: OutputEntry) -> None:
+            if meeting is not None:
+                meeting.wait_until_told()
             self.writer.write(request.address.output_stream, entry)
 
         phrases = PhraseCache(self.client)

@@ -10,7 +10,7 @@ MINUTE = 60_000
 
 
 def steps(budget: VisionBudget, tokens: int, times: int) -> list[str]:
-    found = []
+    found: list[str] = []
     for number in range(times):
         budget.expect(f"r{number}", tokens, 0, 0)
         budget.settle(f"r{number}", None)
