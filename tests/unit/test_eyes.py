@@ -1,7 +1,10 @@
 """What the eyes of a session take, show, remember and tell, on virtual time."""
 
+import pytest
+
 from sessions.live import facts
 from sessions.live.items import Content, MessageItem
+from sessions.live.watching import looking
 from tests.unit.eyes_world import EPOCH_MS, IDS, World, shape, view
 from workers.language_model.contract import FramePart, TextPart
 from workers.streams.messages import FrameKept, ToolReturned, WorkFailed
@@ -381,3 +384,13 @@ def test_a_graph_that_looks_only_when_asked_has_no_mosaics_made() -> None:
     world.speak()
     world.turn()
     assert world.desk.mosaics == []
+
+
+def test_a_frame_that_comes_before_the_turn_ends_is_reckoned_with_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    for number in range(5):
+        world.show(number)
+    world.speak()
+    world.show(5)
+    monkeypatch.setattr(looking, "choose", None)
+    assert shape(world.eyes.look().parts) == [4, 1, 1]

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+import structlog
+
 from sessions.live import facts
 from sessions.live.config import SessionConfig
 from sessions.live.history import History, Remembered
@@ -33,6 +35,8 @@ from workers.streams.messages import (
 )
 from workers.vision.budget import BudgetStep
 from workers.vision.choice import SeenFrame
+
+logger = structlog.get_logger(__name__)
 
 
 class EyesHost(Protocol):
@@ -171,6 +175,7 @@ class Eyes:
     def _take_frame(self, entry: FrameKept | FrameSkipped | WorkFailed) -> None:
         seen = self._uplink.take(entry, self._host.now_ms())
         self._tell_intervals()
+        self._looking.warm(self._uplink.flying(), self._spending.step)
         if seen is not None and self._watch is not None:
             self._watch.saw(seen)
             self.check()
@@ -201,6 +206,9 @@ class Eyes:
         self._uplink.turn_ended()
         self._looking.used(look, self._in_view)
         if look.told:
+            frames = [f"{told.captured_at_ms} {told.source} {told.place}: {told.reason}" for told in look.told]
+            names = {"session_id": self._host.session_id, "reply_id": reply_id}
+            logger.info("pictures_chosen", **names, step=self._spending.step, tokens=look.tokens, frames=frames)
             cost = self._spending.usd(look.tokens)
             self._news.used(reply_id, look.told, look.tokens, cost, is_estimate=True)
 

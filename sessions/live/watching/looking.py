@@ -3,8 +3,6 @@
 from dataclasses import replace
 from typing import Protocol
 
-import structlog
-
 from sessions.live.config import SessionConfig
 from sessions.live.history import History, Remembered
 from sessions.live.ids import new_id
@@ -20,8 +18,6 @@ from workers.language_model.model_table import model_facts
 from workers.streams.messages import Address
 from workers.vision.budget import BudgetStep
 from workers.vision.choice import Choice, SeenFrame, choose
-
-logger = structlog.get_logger(__name__)
 
 WHOLE_UPLOAD_TURNS = 3
 """So long the newest item's own pictures stay whole; then they are remembered as everything else is."""
@@ -51,6 +47,7 @@ class Looking:
         self.mosaics = Mosaics(desk, host.address_of, lambda: new_id("mosaic"))
         self._uploads_seen: dict[str, int] = {}
         self._hidden_uploads: set[str] = set()
+        self._last_choice: tuple[object, Choice] | None = None
 
     # --- beforehand ---------------------------------------------------------------------------------------------------
 
@@ -61,6 +58,11 @@ class Looking:
         choice = self._choice(self._candidates(flying), step)
         model_id = self._host.config.model.model
         self.mosaics.ask(choice.cells, model_id, self.clock.first_captured_at_ms, self._host.now_ms())
+
+    def warm(self, flying: SeenFrame | None, step: BudgetStep) -> None:
+        """A frame has come while the turn is about to end: what it changes is reckoned now, not when it has ended."""
+        if self.clock.is_paused and self._host.config.vision.frames == "turn":
+            self._choice(self._candidates(flying), step)
 
     # --- at the turn --------------------------------------------------------------------------------------------------
 
@@ -83,13 +85,6 @@ class Looking:
         )
         whole = self._whole_uploads(uploads, hidden)
         tokens = look.tokens + sum(tokens_of(model_id, frame) for frame in whole)
-        logger.info(
-            "pictures_chosen",
-            session_id=self._host.session_id,
-            step=step,
-            tokens=tokens,
-            frames=[f"{told.captured_at_ms} {told.source} {told.place}: {told.reason}" for told in look.told],
-        )
         remembered = Remembered(look.remembered.by_item, hidden)
         started_at_ms = self.clock.first_captured_at_ms
         return replace(
@@ -136,9 +131,12 @@ class Looking:
         facts = model_facts(config.model.model)
         room = min(config.vision.frames_per_turn, facts.max_pictures - len(self._pages(step)))
         speech = self.clock.window(self._host.now_ms())
-        choice = choose(candidates, model_id=config.model.model, step=step, max_pictures=room, speech=speech)
         newest = self.rings.sources | {frame.source for frame in candidates if not frame.signature}
-        return _with_gone_as_cells(choice, newest)
+        key = (candidates, step, room, speech, newest, config.model.model)
+        if self._last_choice is None or self._last_choice[0] != key:
+            choice = choose(candidates, model_id=config.model.model, step=step, max_pictures=room, speech=speech)
+            self._last_choice = key, _with_gone_as_cells(choice, newest)
+        return self._last_choice[1]
 
     def _pages(self, step: BudgetStep) -> tuple[Page, ...]:
         """Closed pages cost as much as the open one, so they are the first to go when the budget runs low."""

@@ -29,6 +29,11 @@ class SpeechClock:
     def speech_ended(self, now_ms: float) -> None:
         self._ended_ms = now_ms
 
+    @property
+    def is_paused(self) -> bool:
+        """Somebody has spoken and is silent now: the turn may end at any moment."""
+        return self._began_ms is not None and self._ended_ms is not None
+
     def turn_ended(self) -> None:
         self._began_ms = self._ended_ms = None
 
