@@ -12,6 +12,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from nova_site.env_admin import AdminEnvironment
 from nova_site.env_records import RecordsEnvironment
+from nova_site.env_vision import VisionEnvironment
 from workers.errors import ConfigurationError
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
@@ -43,7 +44,7 @@ NOT_SERVING = frozenset(
 )
 
 
-class Environment(AdminEnvironment, RecordsEnvironment):
+class Environment(AdminEnvironment, RecordsEnvironment, VisionEnvironment):
     """One field per variable; the variable's name is the field's name in capitals."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
@@ -127,7 +128,6 @@ class Environment(AdminEnvironment, RecordsEnvironment):
     nova_filler_ms: int = Field(
         default=2_250, ge=0, le=10_000, description="silence after which a late answer is bridged by a phrase; 0: never"
     )
-    video_frame_interval: float = Field(default=0.5, ge=0.1, le=60, description="seconds between two frames, 0.1 to 60")
 
     agora_app_id: str | None = Field(
         default=None, description="for tokens of the Agora RTC network; none are made when not set"

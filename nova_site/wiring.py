@@ -40,6 +40,7 @@ def build_web_settings(env: Environment) -> WebSettings:
         speculation=env.nova_speculation,
         filler_ms=env.nova_filler_ms,
         video_frame_interval_seconds=env.video_frame_interval,
+        vision=env.vision_bounds(env.nova_prices),
         sessions_max=env.sessions_max,
         session_idle_seconds=env.session_idle_seconds,
         calls_per_minute=env.nova_calls_per_minute,

@@ -14,7 +14,7 @@ from sessions import budgets, presence
 from sessions.configured import web_settings
 from sessions.models import Session, SessionState
 from sessions.operator_tables import grant_of_owner
-from sessions.redis_clients import publish_control
+from sessions.redis_clients import forget_pictures, publish_control
 from sessions.webhooks.queue import queue_events, session_ended, session_started
 from workers.errors import NovaError, StreamsUnavailableError
 from workers.streams.messages import SessionStarted, StopSession
@@ -145,6 +145,7 @@ def end_found_session(session: Session, reason: EndReason) -> bool:
     """End this very session, never a newer one on its channel. True when it was this call that ended it."""
     ended = _end_row(session, reason)
     publish_control(StopSession(session_id=session.id, reason=reason))
+    forget_pictures(session.id)
     if ended:
         log.info("session ended", session_id=session.id, channel_name=session.channel_name, reason=reason)
     return ended

@@ -3,13 +3,16 @@
 import functools
 
 import redis
+import structlog
 
 from sessions.configured import web_settings
 from workers.errors import StreamsUnavailableError
-from workers.streams import keys
+from workers.streams import kept_pictures, keys
 from workers.streams.codec import control_fields
 from workers.streams.messages import AnyControl
 from workers.streams.redis_clients import command_client
+
+logger = structlog.get_logger(__name__)
 
 CONTROL_STREAM_ENTRIES = 10_000
 
@@ -35,3 +38,11 @@ def publish_control(message: AnyControl) -> None:
         )
     except redis.RedisError as error:
         raise StreamsUnavailableError("Redis cannot be reached; try again in a moment") from error
+
+
+def forget_pictures(session_id: str) -> None:
+    """The pictures of a session that has ended are gone at once; with Redis away they end by their own life."""
+    try:
+        kept_pictures.forget_session(control_client(), session_id)
+    except redis.RedisError as error:
+        logger.warning("pictures_not_forgotten", session_id=session_id, error=type(error).__name__)

@@ -9,6 +9,18 @@ from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
 
 @dataclass(frozen=True, slots=True)
+class VisionBounds:
+    """What no graph and no client may exceed; None: no limit."""
+
+    fastest_interval_ms: int = 250
+    slowest_interval_ms: int = 4_000
+    tokens_per_minute: int | None = None
+    tokens_per_session: int | None = None
+    usd_per_session: float | None = None
+    prices_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WebSettings:
     redis_url: str
     speech_to_text: str
@@ -27,6 +39,7 @@ class WebSettings:
     speculation: bool
     filler_ms: int
     video_frame_interval_seconds: float
+    vision: VisionBounds
     sessions_max: int
     session_idle_seconds: int
     calls_per_minute: int

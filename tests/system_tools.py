@@ -26,7 +26,7 @@ class SystemTool:
             return bool(postgres_folder())
         if self.package == "libatomic1":
             return find_library("atomic") is not None
-        if self.package in ("flite", "debootstrap"):
+        if self.package in ("flite", "ffmpeg", "debootstrap"):
             return shutil.which(self.package, path=PROGRAM_FOLDERS) is not None
         return chromium() is not None
 
@@ -46,6 +46,7 @@ TOOLS = [
     SystemTool("chromium", "browser tests"),
     SystemTool("libatomic1", "browser tests"),  # for the node that playwright brings
     SystemTool("flite", "tests that speak to the local recogniser"),
+    SystemTool("ffmpeg", "tests that show a video"),
     SystemTool("postgresql", "tests on PostgreSQL"),
     SystemTool("debootstrap", "tests of the image"),
 ]

@@ -27,6 +27,7 @@ from workers.language_model.contract import (
     ToolUsePart,
 )
 from workers.language_model.token_estimate import estimated_input_tokens, estimated_picture_tokens, estimated_tokens
+from workers.looking import Looking
 from workers.reply_sentences import ReplySentences
 from workers.request_pictures import NEWEST_FRAME_WAIT_SECONDS, fill_in
 from workers.streams.messages import (
@@ -119,7 +120,8 @@ class ReplyWriter:
         self._ids = (request.address.session_id, request.address.generation, request.address.reply_id)
         self._progress = _Progress(started_at=time.monotonic(), model_id=request.options.model)
         self._sentences = ReplySentences(request, emit, opening.write_first)
-        self._tools = ToolAnswers(request.tools, request.history, run_tool, emit, self._ids)
+        looking = Looking(client, request.address.session_id, request.clock_started_at_ms, request.in_view)
+        self._tools = ToolAnswers(request.tools, request.history, run_tool, emit, self._ids, looking)
 
     def write(self) -> None:
         """Raises NovaError; ReplyCancelled passes through, closes the model's stream on its way and leaves its cost."""
@@ -213,7 +215,7 @@ class ReplyWriter:
         if text:
             asked.append(TextPart(text))
         asked += [ToolUsePart(use.tool_use_id, use.name, use.arguments) for use in uses]
-        answered: list[ModelPart] = [self._tools.answer(use) for use in uses]
+        answered = [part for use in uses for part in self._tools.answer(use)]
         return [ModelMessage("assistant", tuple(asked)), ModelMessage("user", tuple(answered))]
 
     def _wait_until_confirmed(self) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import structlog
 
 from workers.errors import BadInputError, NovaError
-from workers.language_model.contract import StoredMessage, ToolResultPart, ToolSpec, ToolUse, ToolUsePart
+from workers.language_model.contract import ModelPart, StoredMessage, ToolResultPart, ToolSpec, ToolUse, ToolUsePart
+from workers.looking import NOTHING_SHOWN, Looking
 from workers.streams.messages import OutputEntry, ToolCalled, ToolReturned
+from workers.tools.look import LOOK
 
 logger = structlog.get_logger(__name__)
 RunTool = Callable[[str, dict[str, Any]], str]
@@ -33,6 +35,7 @@ class ToolAnswers:
         run_tool: RunTool,
         emit: Callable[[OutputEntry], None],
         ids: tuple[str, int, str],
+        looking: Looking,
     ) -> None:
         self.had_fault = False
         self._tools = {tool.name: tool for tool in tools}
@@ -42,6 +45,7 @@ class ToolAnswers:
         self._run_tool = run_tool
         self._emit = emit
         self._ids = ids
+        self._looking = looking
 
     def named_apart(self, use: ToolUse) -> ToolUse:
         """The same call under an id that no other call of the conversation has."""
@@ -58,20 +62,31 @@ class ToolAnswers:
     def hand_to_client(self, use: ToolUse) -> None:
         self._emit(ToolCalled(*self._ids, use.tool_use_id, use.name, use.arguments, "client"))
 
-    def answer(self, use: ToolUse) -> ToolResultPart:
+    def answer(self, use: ToolUse) -> tuple[ModelPart, ...]:
         """A call that cannot be run is told to the model alone: nobody else can do anything with it."""
         fault = self._fault(use)
         if fault is not None:
             self.had_fault = True
             logger.warning("tool_call_refused", reply_id=self._ids[2], tool=use.name, reason=fault)
-            return ToolResultPart(use.tool_use_id, f"{fault} Answer without this tool.", is_error=True)
+            return (ToolResultPart(use.tool_use_id, f"{fault} Answer without this tool.", is_error=True),)
         self._emit(ToolCalled(*self._ids, use.tool_use_id, use.name, use.arguments, "worker"))
         try:
             content, is_error = self._run_tool(use.name, use.arguments), False
         except NovaError as error:
             content, is_error = error.text, True
+        if use.name == LOOK and not is_error:
+            return self._seen(use, content)
         self._emit(ToolReturned(*self._ids, use.tool_use_id, content, is_error))
-        return ToolResultPart(use.tool_use_id, content, is_error)
+        return (ToolResultPart(use.tool_use_id, content, is_error),)
+
+    def _seen(self, use: ToolUse, source: str) -> tuple[ModelPart, ...]:
+        """The newest picture stands beside the result: a result itself holds words alone."""
+        sight = self._looking.look(source)
+        if sight is None:
+            self._emit(ToolReturned(*self._ids, use.tool_use_id, NOTHING_SHOWN, False))
+            return (ToolResultPart(use.tool_use_id, NOTHING_SHOWN),)
+        self._emit(ToolReturned(*self._ids, use.tool_use_id, sight.remembered, False, sight.frame_id))
+        return (ToolResultPart(use.tool_use_id, sight.told), *sight.parts)
 
     def _fault(self, use: ToolUse) -> str | None:
         tool = self._tools.get(use.name)

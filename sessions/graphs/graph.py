@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,16 +21,21 @@ from sessions.graphs.properties import (
     TurnsProperties,
     VisionProperties,
     VoiceLlmProperties,
+    WatchProperties,
 )
-from sessions.live.config import SessionConfig, TurnSettings, VisionSettings
+from sessions.live.config import SessionConfig, TurnSettings, VisionSettings, WatchSettings
 from sessions.settings import WebSettings
 from workers.errors import BadInputError
 from workers.language_model.contract import ModelOptions, ToolSpec
+from workers.language_model.model_table import model_facts
+from workers.prices import price_table
 from workers.text_to_speech.contract import VoiceOptions
 from workers.text_to_speech.polly_voices import is_known, language_of_voice, mismatch
 from workers.tools.catalog import tool_specs
+from workers.tools.look import LOOK
 
 Overrides = Mapping[str, Any]
+Limit = TypeVar("Limit", int, float)
 BAD_PROPERTIES = "10100"
 
 log = structlog.get_logger(__name__)
@@ -44,6 +49,7 @@ class VoiceNodes(BaseModel):
     tts: TtsProperties = TtsProperties()
     turns: TurnsProperties = TurnsProperties()
     vision: VisionProperties = VisionProperties()
+    watch: WatchProperties = WatchProperties()
 
     def turn_settings(self, settings: WebSettings) -> TurnSettings:
         wanted = self.turns.model_dump()
@@ -56,6 +62,9 @@ class VoiceNodes(BaseModel):
 
     def vision_properties(self) -> VisionProperties:
         return self.vision
+
+    def watch_settings(self) -> WatchSettings | None:
+        return WatchSettings(**self.watch.model_dump()) if self.watch.question.strip() else None
 
     def tool_names(self) -> list[str]:
         return self.llm.tools
@@ -79,6 +88,9 @@ class TenNodes(BaseModel):
 
     def vision_properties(self) -> VisionProperties:
         return VisionProperties()
+
+    def watch_settings(self) -> WatchSettings | None:
+        return None
 
     def tool_names(self) -> list[str]:
         return []
@@ -162,7 +174,8 @@ class _Graph(BaseModel):
             listening_language=heard,
             turns=nodes.turn_settings(settings),
             vision=_vision(nodes, settings),
-            tools=_tools(nodes.tool_names()),
+            watch=nodes.watch_settings(),
+            tools=_tools(nodes, settings),
             max_history_messages=nodes.llm.max_memory_length,
             is_memory_enabled=nodes.llm.is_memory_enabled,
             filler_ms=nodes.filler_ms(settings),
@@ -275,17 +288,44 @@ def _model_options(nodes: Nodes, voice: VoiceOptions, settings: WebSettings) -> 
 
 
 def _vision(nodes: Nodes, settings: WebSettings) -> VisionSettings:
+    """The interval that was asked for comes first; the bounds that it may adapt in make room for it."""
     wanted = nodes.vision_properties()
     interval_ms = wanted.frame_interval_ms or math.ceil(settings.video_frame_interval_seconds * 1_000)
+    fastest_ms = wanted.fastest_interval_ms or settings.vision.fastest_interval_ms
+    slowest_ms = wanted.slowest_interval_ms or settings.vision.slowest_interval_ms
     return VisionSettings(
         enabled=wanted.enabled and nodes.llm.is_enable_video,
         frame_interval_ms=interval_ms,
+        fastest_interval_ms=min(fastest_ms, interval_ms),
+        slowest_interval_ms=max(slowest_ms, interval_ms),
         frames_per_turn=wanted.frames_per_turn,
         max_side_px=wanted.max_side_px,
+        frames=wanted.frames,
+        history_mosaics=wanted.history_mosaics,
+        tokens_per_minute=_smaller(wanted.tokens_per_minute, settings.vision.tokens_per_minute),
+        tokens_per_session=_smaller(wanted.tokens_per_session, settings.vision.tokens_per_session),
+        usd_per_session=_smaller(wanted.usd_per_session, settings.vision.usd_per_session),
+        usd_per_million_tokens=_token_price_usd(nodes, settings),
     )
 
 
-def _tools(names: list[str]) -> tuple[ToolSpec, ...]:
+def _token_price_usd(nodes: Nodes, settings: WebSettings) -> float | None:
+    """For a million tokens of pictures; None for a model whose price is not known."""
+    price = price_table(settings.vision.prices_path).language_model(nodes.llm.model or settings.model_id)
+    return float(price.input_usd) if price.is_known else None
+
+
+def _smaller(wanted: Limit | None, most: Limit | None) -> Limit | None:
+    """A client may bound its session more than the server does, never less."""
+    given = [limit for limit in (wanted, most) if limit is not None]
+    return min(given) if given else None
+
+
+def _tools(nodes: Nodes, settings: WebSettings) -> tuple[ToolSpec, ...]:
+    """A model without eyes is not offered to look."""
+    model, vision = nodes.llm.model or settings.model_id, nodes.vision_properties()
+    can_look = vision.enabled and nodes.llm.is_enable_video and model_facts(model).sees
+    names = [name for name in nodes.tool_names() if name != LOOK or can_look]
     try:
         return tuple(tool_specs(names))
     except BadInputError as error:

@@ -113,10 +113,28 @@ class TurnsProperties(Properties):
 
 
 class VisionProperties(Properties):
+    """The fields of sessions.live.config.VisionSettings; docs/vision.md says what each does. None: the server's setting."""
+
     enabled: bool = True
     frame_interval_ms: Annotated[int, Field(ge=100, le=60_000)] | None = None
+    fastest_interval_ms: Annotated[int, Field(ge=100, le=60_000)] | None = None
+    slowest_interval_ms: Annotated[int, Field(ge=100, le=60_000)] | None = None
+    frames: Literal["turn", "look"] = "turn"
     frames_per_turn: Annotated[int, Field(ge=1, le=20)] = 4
     max_side_px: Annotated[int, Field(ge=160, le=2_048)] = 1_280
+    history_mosaics: Annotated[int, Field(ge=0, le=4)] = 1
+    tokens_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    tokens_per_session: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+    usd_per_session: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+
+
+class WatchProperties(Properties):
+    """Watch mode, where there is a question: the agent looks by itself and reports only what answers it."""
+
+    question: Annotated[str, Field(max_length=1_000)] = ""
+    interval_ms: Annotated[int, Field(ge=500, le=600_000)] = 2_000
+    on_change: bool = True
+    speaks: bool = True
 
 
 class AgoraRtcProperties(Properties):

@@ -9,20 +9,21 @@ import structlog
 from sessions.live import facts
 from sessions.live.config import SessionConfig
 from sessions.live.history import History
-from sessions.live.planning import SessionIdentity, make_plan
+from sessions.live.planning import SessionIdentity, make_plan, text_tokens_of
 from sessions.live.prepared_reply import PreparedReply
 from sessions.live.reply_plan import ReplyPlan
 from sessions.live.replying import Replying
 from sessions.live.transport import ReplyOptions
 from sessions.live.turns import Turn
-from sessions.live.watching import Watching
+from sessions.live.watching.eyes import Eyes
+from sessions.live.watching.look import Look
 from sessions.live.work_desk import WorkDesk
 from workers.errors import BadInputError
-from workers.language_model.contract import FramePart
 from workers.streams.messages import TranscriptEntry
 
 logger = structlog.get_logger(__name__)
 WAITING_TEXTS = 5
+NO_LOOK = Look()
 
 
 class AnsweringHost(Protocol):
@@ -52,7 +53,7 @@ class _Speculation:
 
     turn: Turn
     plan: ReplyPlan
-    frames: tuple[FramePart, ...]
+    look: Look
 
     def was_made_from(self, plan: ReplyPlan) -> bool:
         """Whether a plan made now would say the same, ids and pictures aside."""
@@ -63,18 +64,16 @@ class _Speculation:
 class Answering:
     """One per session. Never more than one reply in progress and one speculative reply behind the gate."""
 
-    def __init__(
-        self, desk: WorkDesk, replying: Replying, history: History, watching: Watching, host: AnsweringHost
-    ) -> None:
+    def __init__(self, desk: WorkDesk, replying: Replying, history: History, eyes: Eyes, host: AnsweringHost) -> None:
         self._desk = desk
         self._replying = replying
         self._history = history
-        self._watching = watching
+        self._eyes = eyes
         self._host = host
         self._prepared = PreparedReply(desk)
-        self._waiting_texts: deque[str] = deque(maxlen=WAITING_TEXTS)
         self._waiting_turn: Turn | None = None
         self._waiting_options: ReplyOptions | None = None
+        self._waiting_texts: deque[str] = deque(maxlen=WAITING_TEXTS)
         self._speculation: _Speculation | None = None
 
     # --- what the user and the client do ------------------------------------------------------------------------------
@@ -85,7 +84,7 @@ class Answering:
             self._prepared.prepare(self._host.now_ms())
 
     def say(self, text: str) -> None:
-        """Speak a fixed text as soon as no reply is in progress, before the next answer; at most five wait."""
+        """Speak a fixed text as soon as no reply is in progress and nobody waits for one; the oldest of many goes."""
         self._waiting_texts.append(text)
         self.begin_waiting()
 
@@ -115,13 +114,13 @@ class Answering:
             self._desk.tell_words(TranscriptEntry(turn.item_id, "confirmed", turn.text))
 
     def begin_waiting(self) -> None:
-        """The reply that a turn or the client asked for begins when the one before has ended and no commit is pending."""
-        if self._waiting_texts and self._replying.is_free:
-            text = self._waiting_texts.popleft()
-            self._replying.begin(replace(self._plan(ReplyOptions(), None), fixed_text=text), None)
-            return
+        """The reply that a turn or the client asked for begins when the one before has ended and no commit is pending.
+        With neither, a text that waits to be said is said."""
         turn, options = self._waiting_turn, self._waiting_options
-        if not self._host.may_answer or not self._replying.is_free or (turn is None and options is None):
+        if not self._host.may_answer or not self._replying.is_free:
+            return
+        if turn is None and options is None:
+            self._say_waiting()
             return
         self._waiting_turn = self._waiting_options = None
         if (
@@ -131,7 +130,12 @@ class Answering:
         ):
             return
         self.drop_speculation("another_request")
-        self._replying.begin(self._plan(options or ReplyOptions(), turn), turn)
+        self._begin(options or ReplyOptions(), turn)
+
+    def _say_waiting(self) -> None:
+        if self._waiting_texts:
+            plan = self._make_plan(ReplyOptions(), None, None, NO_LOOK, None)
+            self._replying.begin(replace(plan, fixed_text=self._waiting_texts.popleft()), None)
 
     def close(self) -> None:
         self._speculation = None
@@ -146,10 +150,11 @@ class Answering:
         self.drop_speculation("newer_words")
         turn.speculations += 1
         words = TranscriptEntry(f"{turn.item_id}.{turn.speculations}", "final", text)
-        frames = self._choose_frames()
-        plan = self._make_plan(ReplyOptions(), turn, words, frames, self._prepared.take(self._host.now_ms()))
-        self._speculation = _Speculation(turn, plan, frames)
+        look = self._eyes.look()
+        plan = self._make_plan(ReplyOptions(), turn, words, look, self._prepared.take(self._host.now_ms()))
+        self._speculation = _Speculation(turn, plan, look)
         self._replying.begin_behind_gate(plan)
+        self._eyes.expect(plan.reply_id, look, text_tokens_of(plan))
 
     def drop_speculation(self, reason: str) -> None:
         """Nothing of it reaches the client, the history or a tool; what it had cost is recorded."""
@@ -165,44 +170,37 @@ class Answering:
         if speculation.turn is not turn or not turn.is_speculation_right or options is not None:
             return False
         plan = speculation.plan
-        now = self._make_plan(ReplyOptions(), turn, plan.words, speculation.frames, None)
+        now = self._make_plan(ReplyOptions(), turn, plan.words, speculation.look, None)
         if plan.words is None or not speculation.was_made_from(now) or not self._replying.is_gate_whole:
             return False
         self._speculation = None
         self._host.release_facts()
         self._desk.tell_words(replace(plan.words, state="confirmed", text=turn.text))
-        self._use_frames(plan.reply_id, speculation.frames)
         self._replying.open_gate(turn)
+        self._eyes.use(plan.reply_id, speculation.look)
         return True
 
     # --- plans ----------------------------------------------------------------------------------------------------------
 
-    def _plan(self, options: ReplyOptions, turn: Turn | None) -> ReplyPlan:
-        frames = self._choose_frames()
+    def _begin(self, options: ReplyOptions, turn: Turn | None) -> None:
+        """What the pictures cost is reckoned when the request has left."""
+        look = self._eyes.look()
         words = TranscriptEntry(turn.item_id, "confirmed", turn.text) if turn is not None else None
         prepared_id = self._prepared.take(self._host.now_ms()) if turn is not None else None
-        plan = self._make_plan(options, turn, words, frames, prepared_id)
-        self._use_frames(plan.reply_id, frames)
-        return plan
+        plan = self._make_plan(options, turn, words, look, prepared_id)
+        self._replying.begin(plan, turn)
+        if not plan.is_fixed:
+            self._eyes.expect(plan.reply_id, look, text_tokens_of(plan))
+            self._eyes.use(plan.reply_id, look)
 
     def _make_plan(
         self,
         options: ReplyOptions,
         turn: Turn | None,
         words: TranscriptEntry | None,
-        frames: tuple[FramePart, ...],
+        look: Look,
         prepared_id: str | None,
     ) -> ReplyPlan:
         host = self._host
         turn_id = turn.item_id if turn is not None else None
-        return make_plan(host.identity, host.config, self._history, options, turn_id, words, frames, prepared_id)
-
-    def _choose_frames(self) -> tuple[FramePart, ...]:
-        vision = self._host.config.vision
-        return self._watching.choose(vision.frames_per_turn) if vision.enabled else ()
-
-    def _use_frames(self, reply_id: str, frames: tuple[FramePart, ...]) -> None:
-        self._watching.forget_turn()
-        if frames:
-            used = tuple(frame.captured_at_ms for frame in frames)
-            self._host.deliver(facts.VisionChanged(self._host.config.vision.frame_interval_ms, reply_id, used))
+        return make_plan(host.identity, host.config, self._history, options, turn_id, words, look, prepared_id)

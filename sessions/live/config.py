@@ -43,12 +43,37 @@ class TurnSettings:
 
 @dataclass(frozen=True, slots=True)
 class VisionSettings:
-    """`frame_interval_ms` is told to the client; `frames_per_turn` bounds what one request carries, newest included."""
+    """`frame_interval_ms` is told to the client at first and adapts between the other two; `frames_per_turn` bounds the
+    pictures of the newest message, a mosaic counted as one. `frames` look: none goes along, the model calls its tool.
+
+    `history_mosaics`: mosaics of what was seen before that one request carries. None for a limit: there is none.
+    """
 
     enabled: bool = True
     frame_interval_ms: int = 500
+    fastest_interval_ms: int = 250
+    slowest_interval_ms: int = 4_000
     frames_per_turn: int = 4
     max_side_px: int = 1280
+    frames: Literal["turn", "look"] = "turn"
+    history_mosaics: int = 1
+    tokens_per_minute: int | None = None
+    tokens_per_session: int | None = None
+    usd_per_session: float | None = None
+    usd_per_million_tokens: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """`interval_ms` is the shortest time between two looks; with `on_change` only at a picture that looks different.
+
+    `speaks`: an alert is also said aloud.
+    """
+
+    question: str
+    interval_ms: int = 2_000
+    on_change: bool = True
+    speaks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +109,7 @@ class SessionConfig:
     output_format: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
     turns: TurnSettings = field(default_factory=TurnSettings)
     vision: VisionSettings = field(default_factory=VisionSettings)
+    watch: WatchSettings | None = None
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: ToolChoice = ToolChoice()
     max_history_messages: int = 40

@@ -5,7 +5,9 @@ from typing import Literal
 
 from sessions.live.config import SessionConfig
 from sessions.live.items import Item
+from workers.language_model.contract import FrameSource
 
+FramePlace = Literal["picture", "mosaic", "out"]
 ReplyStatus = Literal["completed", "cancelled", "failed", "incomplete"]
 
 
@@ -136,8 +138,11 @@ class ReplyItemFinished:
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
+    """`image_tokens` are part of the input tokens."""
+
     input_tokens: int = 0
     output_tokens: int = 0
+    image_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,12 +211,42 @@ class TurnMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameTold:
+    """One frame that was looked at for a request: how it went in, or that it did not, and why."""
+
+    captured_at_ms: int
+    source: FrameSource
+    place: FramePlace
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class VisionChanged:
-    """`used` lists the capture times of the frames that went into the reply's request."""
+    """How often frames are wanted (0: none), and how much the budget lets the agent see.
+
+    With `reply_id` also what went into that request: `frames`, oldest first; `tokens` of all its pictures, those of
+    the history too. `is_estimate` is False once the service has said what the request cost.
+    """
 
     interval_ms: int
+    intervals_ms: tuple[tuple[FrameSource, int], ...] = ()
+    budget: str = "full"
     reply_id: str | None = None
-    used_captured_at_ms: tuple[int, ...] = ()
+    frames: tuple[FrameTold, ...] = ()
+    tokens: int = 0
+    cost_usd: float | None = None
+    is_estimate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRaised:
+    """In watch mode the agent has seen what it was asked to watch for; `captured_at_ms` is the frame's."""
+
+    alert_id: str
+    text: str
+    question: str
+    source: FrameSource
+    captured_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +301,7 @@ Fact = (
     | StateChanged
     | TurnMeasured
     | VisionChanged
+    | AlertRaised
     | InputTimedOut
     | Noticed
     | FaultHappened

@@ -18,6 +18,17 @@ from workers.streams.codec import json_object
 MAX_ITEMS = 2_000
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Remembered:
+    """What of earlier pictures goes with which item of the user, and items whose own pictures are shown no more."""
+
+    by_item: tuple[tuple[str, tuple[StoredPart, ...]], ...] = ()
+    without_pictures: frozenset[str] = frozenset()
+
+
+NOTHING_REMEMBERED = Remembered()
+
+
 class History:
     """Owned by one live session; items are immutable and replaced whole. Beyond MAX_ITEMS the oldest goes."""
 
@@ -109,10 +120,32 @@ class History:
             count_without_words += 1
         return count_without_words > 0
 
-    def for_model(self, max_messages: int, without: Iterable[str] = ()) -> tuple[StoredMessage, ...]:
+    @property
+    def last_user_item_id(self) -> str | None:
+        """The user's newest message, be it spoken or typed."""
+        newest_first = reversed(self._items.values())
+        return next((item.item_id for item in newest_first if isinstance(item, MessageItem) and _is_users(item)), None)
+
+    @property
+    def items_with_pictures(self) -> tuple[str, ...]:
+        """Oldest first."""
+        messages = (item for item in self._items.values() if isinstance(item, MessageItem))
+        return tuple(item.item_id for item in messages if any(content.frame_key for content in item.content))
+
+    @property
+    def item_ids(self) -> frozenset[str]:
+        return frozenset(self._items)
+
+    def for_model(
+        self, max_messages: int, without: Iterable[str] = (), remembered: Remembered = NOTHING_REMEMBERED
+    ) -> tuple[StoredMessage, ...]:
         """The last `max_messages` with content, oldest first; roles may still repeat: the provider's side joins them."""
-        left_out = set(without)
-        messages = (_message(item) for key, item in self._items.items() if key not in left_out)
+        left_out, extra = set(without), dict(remembered.by_item)
+        messages = (
+            _message(item, extra.get(key, ()), key not in remembered.without_pictures)
+            for key, item in self._items.items()
+            if key not in left_out
+        )
         return tuple(message for message in messages if message is not None)[-max_messages:]
 
 
@@ -128,16 +161,17 @@ def _text_of(item: MessageItem) -> str:
     return " ".join(content.text for content in item.content if content.text).strip()
 
 
-def _message(item: Item) -> StoredMessage | None:
+def _message(item: Item, extra: tuple[StoredPart, ...] = (), has_pictures: bool = True) -> StoredMessage | None:
     if isinstance(item, FunctionCallItem):
         return StoredMessage("assistant", (ToolUsePart(item.call_id, item.name, json_object(item.arguments)),))
     if isinstance(item, FunctionOutputItem):
         return StoredMessage("user", (ToolResultPart(item.call_id, item.output),))
     if item.role == "system":
         return None
-    parts: list[StoredPart] = [
-        FramePart(content.frame_key, "upload", content.captured_at_ms) for content in item.content if content.frame_key
-    ]
+    parts: list[StoredPart] = list(extra)
+    if has_pictures:
+        shown = (content for content in item.content if content.frame_key)
+        parts += [FramePart(content.frame_key, "upload", content.captured_at_ms) for content in shown]
     text = _text_of(item)
     if text:
         parts.append(TextPart(text))

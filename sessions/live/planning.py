@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 
 from sessions.live.config import SessionConfig
-from sessions.live.history import History, items_for_model
+from sessions.live.history import History, Remembered, items_for_model
 from sessions.live.ids import new_id
 from sessions.live.listening import AudioShape
 from sessions.live.reply_plan import ReplyPlan
 from sessions.live.transport import ReplyOptions
-from workers.language_model.contract import FramePart, StoredMessage
+from sessions.live.watching.look import Look
+from workers.language_model.contract import StoredMessage, TextPart
+from workers.language_model.token_estimate import estimated_tokens
 from workers.streams.messages import TranscriptEntry
 
 
@@ -29,7 +31,7 @@ def make_plan(
     options: ReplyOptions,
     turn_id: str | None,
     words: TranscriptEntry | None,
-    frames: tuple[FramePart, ...],
+    look: Look,
     prepared_id: str | None = None,
 ) -> ReplyPlan:
     """`words` are those of the turn to answer; without them the history's last words are answered.
@@ -42,7 +44,7 @@ def make_plan(
         reply_id=prepared_id or new_id("resp"),
         item_id=new_id("item"),
         system=_joined(options.instructions or config.instructions, history.instructions()),
-        history=_history_for(config, history, options, turn_id),
+        history=_history_for(config, history, options, turn_id, look.remembered),
         options=replace(
             config.model,
             max_tokens=options.max_output_tokens or config.model.max_tokens,
@@ -53,7 +55,9 @@ def make_plan(
         is_audio=(options.output_modality or config.output_modality) == "audio",
         words=words,
         transcript_id=words.transcript_id if words is not None else None,
-        user_frames=frames,
+        user_frames=look.parts,
+        clock_started_at_ms=look.clock_started_at_ms,
+        in_view=look.in_view,
         tools=tools,
         metadata=options.metadata,
         fixed_text=config.not_heard if _is_about_nothing(history, options, turn_id) else None,
@@ -62,6 +66,14 @@ def make_plan(
         filler_ms=config.filler_ms,
         is_prepared=prepared_id is not None,
     )
+
+
+def text_tokens_of(plan: ReplyPlan) -> int:
+    """About how many tokens of a request are words."""
+    parts = (part for message in plan.history for part in message.parts)
+    texts = [plan.system, *(part.text for part in parts if isinstance(part, TextPart))]
+    texts += [tool.description + str(tool.parameters) for tool in plan.tools]
+    return estimated_tokens(" ".join(texts)) + estimated_tokens(plan.words.text if plan.words is not None else "")
 
 
 def audio_shape(config: SessionConfig) -> AudioShape:
@@ -75,14 +87,14 @@ def _is_about_nothing(history: History, options: ReplyOptions, turn_id: str | No
 
 
 def _history_for(
-    config: SessionConfig, history: History, options: ReplyOptions, turn_id: str | None
+    config: SessionConfig, history: History, options: ReplyOptions, turn_id: str | None, remembered: Remembered
 ) -> tuple[StoredMessage, ...]:
     """The words of the turn come by the transcripts stream, so its item is left out here."""
     if options.input_items is not None:
         return items_for_model(options.input_items)
     if not config.is_memory_enabled:
-        return history.for_model(1) if turn_id is None else ()
-    return history.for_model(config.max_history_messages, (turn_id,) if turn_id is not None else ())
+        return history.for_model(1, (), remembered) if turn_id is None else ()
+    return history.for_model(config.max_history_messages, (turn_id,) if turn_id is not None else (), remembered)
 
 
 def _joined(*texts: str) -> str:

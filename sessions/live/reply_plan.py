@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
-from workers.language_model.contract import FramePart, ModelOptions, StoredMessage, TextPart, ToolSpec
+from workers.language_model.contract import FramePart, FrameSource, ModelOptions, StoredMessage, TextPart, ToolSpec
 from workers.streams.messages import MAX_SPEECH_SECONDS, Address, ReplyRequest, TranscriptEntry
 from workers.text_to_speech.contract import VoiceOptions
 
@@ -26,6 +26,8 @@ class ReplyPlan:
     words: TranscriptEntry | None = None
     transcript_id: str | None = None
     user_frames: tuple[FramePart, ...] = ()
+    clock_started_at_ms: int = 0
+    in_view: tuple[FrameSource, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
     metadata: dict[str, str] | None = None
     fixed_text: str | None = None
@@ -55,6 +57,8 @@ class ReplyPlan:
             options=self.options,
             transcript_id=self.transcript_id,
             user_frames=self.user_frames,
+            clock_started_at_ms=self.clock_started_at_ms,
+            in_view=self.in_view,
             tools=self.tools,
             opening_voice=self.voice if self.is_audio else None,
             max_speech_seconds=MAX_SPEECH_SECONDS if self.is_audio else None,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import structlog
@@ -40,6 +41,10 @@ class ReplyingHost(Protocol):
 
     def agent_changed(self) -> None:
         """A reply has begun, begun to sound, or ended."""
+        ...
+
+    def settle(self, reply_id: str, usage: facts.TokenUsage) -> facts.TokenUsage:
+        """A reply's bill; returns it with the share of its pictures."""
         ...
 
     def reply_ended(self) -> None:
@@ -227,6 +232,8 @@ class Replying:
         if reply is not self._current:
             return
         self._current, self._audible = None, reply
+        if not reply.plan.is_fixed:
+            ended = replace(ended, usage=self._host.settle(reply.reply_id, ended.usage))
         for item in ended.items:
             self._history.replace(item)
         now_ms, epoch_ms = self._host.now_ms(), self._host.epoch_ms()

@@ -20,19 +20,18 @@ from sessions.live.ids import new_id
 from sessions.live.items import Item, MessageItem
 from sessions.live.listening import Listening
 from sessions.live.mirror import Mirror
-from sessions.live.pictures import Pictures
 from sessions.live.planning import SessionIdentity, audio_shape
 from sessions.live.replying import KeepRecord, Replying
 from sessions.live.telling import Telling
 from sessions.live.transport import ConfigChanges, EventClock, ReplyOptions, Transport
 from sessions.live.turn_taking import events as turn_events
 from sessions.live.turns import Lines, Turn, Turns
-from sessions.live.watching import Watching
+from sessions.live.watching.eyes import Eyes
 from sessions.live.work_desk import WorkDesk
 from sessions.speech_to_text.contract import SpeechToText, Transcript
 from workers.errors import BadInputError, NovaError, ProviderError
 from workers.language_model.contract import FrameSource
-from workers.streams.messages import Address, FrameKept, FrameSkipped, OutputEntry, TranscriptEntry, WorkFailed
+from workers.streams.messages import Address, OutputEntry, TranscriptEntry
 
 logger = structlog.get_logger(__name__)
 
@@ -79,9 +78,8 @@ class LiveSession:
         self._decisions = DecisionWriter(parts.keep_record)
         self._turns = Turns(config.turns, self, self)
         self._replying = Replying(parts.desk, self.history, self, parts.keep_record)
-        self._watching = Watching(parts.desk, self._address, lambda: new_id("frame"), self._tell_fault)
-        self._pictures = Pictures(parts.desk, self._address, self._tell_fault)
-        self._answering = Answering(parts.desk, self._replying, self.history, self._watching, self)
+        self._eyes = Eyes(parts.desk, self.history, self)
+        self._answering = Answering(parts.desk, self._replying, self.history, self._eyes, self)
         self._state = facts.StateChanged(False, False, False)
         self._committed_ms = 0
         self._early_changes: list[ConfigChanges] = []
@@ -120,7 +118,7 @@ class LiveSession:
         self._is_started = True
         self._chronicle.begin(session_id, owner, config.graph_name, described(config))
         self.deliver(facts.ConfigChanged(config))
-        self.deliver(facts.VisionChanged(config.vision.frame_interval_ms if config.vision.enabled else 0))
+        self._eyes.start()
         self.agent_changed()
         if config.greeting:
             self.say(config.greeting)
@@ -134,6 +132,7 @@ class LiveSession:
         self._is_started = False
         self._turns.close()
         self._answering.close()
+        self._eyes.close()
         transport = self._telling.end()
         await self._replying.close()
         await self._decisions.close()
@@ -178,6 +177,7 @@ class LiveSession:
             )
         self._committed_ms = listening.received_ms
         listening.want_silence(COMMIT_SILENCE_MS)
+        self._eyes.voice_paused()
         self._turns.handle(turn_events.ClientCommitted())
 
     def clear_input(self) -> None:
@@ -190,9 +190,11 @@ class LiveSession:
 
     def see(self, image: bytes, source: FrameSource, captured_at_ms: int, event_id: str | None = None) -> None:
         self._require_start()
-        if not self._config.vision.enabled:
-            raise BadInputError("this graph takes no pictures", code="vision_disabled")
-        self._watching.see(image, source, captured_at_ms, self._config.vision, self.now_ms(), event_id)
+        self._eyes.see(image, source, captured_at_ms, event_id)
+
+    @property
+    def frame_interval_ms(self) -> int:
+        return self._eyes.interval_ms
 
     # --- Conversation: items and replies ------------------------------------------------------------------------------
 
@@ -206,7 +208,7 @@ class LiveSession:
         self._require_start()
         item = item if item.item_id else replace(item, item_id=new_id("item"))
         if isinstance(item, MessageItem) and image_bytes:
-            item = self._pictures.add(item, image_bytes, event_id)
+            item = self._eyes.add_pictures(item, image_bytes, event_id)
         previous = self.history.add(item, previous_item_id)
         self.deliver(facts.ItemAdded(item, previous))
         self.deliver(facts.ItemFinished(item, previous))
@@ -246,6 +248,10 @@ class LiveSession:
         is_start = isinstance(event, voice_activity.VoiceStarted)
         for_ms = max(0, self.audio_position_ms() - event.at_ms)
         self._turns.handle(turn_events.VoiceStarted(for_ms) if is_start else turn_events.VoiceStopped(for_ms))
+        if is_start:
+            self._eyes.voice_began()
+        else:
+            self._eyes.voice_paused()
 
     def words_heard(self, transcript: Transcript) -> None:
         self._turns.hear_words(transcript)
@@ -254,7 +260,7 @@ class LiveSession:
         self._turns.handle(turn_events.SegmentsLost())
 
     def listening_failed(self, error: ProviderError) -> None:
-        self._tell_fault(error)
+        self.tell_fault(error)
 
     @property
     def wants_silence(self) -> bool:
@@ -346,6 +352,18 @@ class LiveSession:
     def reply_ended(self) -> None:
         self._answering.begin_waiting()
 
+    # --- EyesHost -----------------------------------------------------------------------------------------------------
+
+    def address_of(self, work_id: str) -> Address:
+        identity = self.identity
+        return Address(identity.session_id, identity.generation, work_id, self._parts.desk.output_stream)
+
+    def tell_fault(self, error: NovaError, event_id: str | None = None) -> None:
+        self.deliver(facts.FaultHappened(error.code, error.text, error.retriable, event_id))
+
+    def settle(self, reply_id: str, usage: facts.TokenUsage) -> facts.TokenUsage:
+        return self._eyes.settle(reply_id, usage)
+
     # --- what the web process calls -----------------------------------------------------------------------------------
 
     def take(self, entry: OutputEntry) -> None:
@@ -353,17 +371,14 @@ class LiveSession:
         if entry.generation != self.identity.generation or not self._is_started:
             return
         self._chronicle.take(entry)
-        if isinstance(entry, FrameKept | FrameSkipped | WorkFailed) and self._watching.owns(entry.reply_id):
-            self._watching.take(entry, self.now_ms())
-        elif isinstance(entry, WorkFailed) and entry.stage == "frame":
-            self._pictures.failed(entry)
-        else:
+        if not self._eyes.take(entry):
             self._replying.take(entry)
 
     def check(self) -> None:
         """Called four times a second."""
         if self._is_started:
             self._replying.check()
+            self._eyes.check()
             self._chronicle.check()
 
     def save(self, step: Step) -> None:
@@ -379,13 +394,6 @@ class LiveSession:
     def _require_start(self) -> None:
         if not self._is_started:
             raise BadInputError("the channel was not started yet: call /v1/api/start", code="session_not_started")
-
-    def _address(self, work_id: str) -> Address:
-        identity = self.identity
-        return Address(identity.session_id, identity.generation, work_id, self._parts.desk.output_stream)
-
-    def _tell_fault(self, error: NovaError, event_id: str | None = None) -> None:
-        self.deliver(facts.FaultHappened(error.code, error.text, error.retriable, event_id))
 
     def _stop_listening(self) -> None:
         """Another rate or language: the next audio opens a fresh stream."""

@@ -90,6 +90,11 @@ class Conversation(Protocol):
     @property
     def is_started(self) -> bool: ...
 
+    @property
+    def frame_interval_ms(self) -> int:
+        """How often frames are wanted now; 0: never."""
+        ...
+
     def hear(self, pcm: bytes) -> None:
         """Audio in `config.input_format` (16-bit mono PCM at `config.input_rate_hz`, or G.711), up to 60 s queued.
 

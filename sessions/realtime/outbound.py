@@ -9,7 +9,7 @@ from sessions.live.items import Item
 from sessions.live.transport import Conversation
 from sessions.realtime import server_events as wire
 from sessions.realtime.replies import Emit, ReplyTelling
-from sessions.realtime.session_wire import session_to_wire
+from sessions.realtime.session_wire import frame_sides_px, session_to_wire
 
 _COMMITTED_ITEMS_KEPT = 64
 _ENCODERS = {"audio/pcmu": g711.encode_mu_law, "audio/pcma": g711.encode_a_law}
@@ -53,6 +53,7 @@ class Outbound:
             facts.StateChanged: lambda f: self._emit_nova(wire.nova_state(f)),
             facts.TurnMeasured: lambda f: self._emit_nova(wire.nova_metrics(f)),
             facts.VisionChanged: lambda f: self._emit_nova(wire.nova_vision(f)),
+            facts.AlertRaised: lambda f: self._emit_nova(wire.nova_alert(f)),
             facts.InputTimedOut: self._input_timed_out,
             facts.Noticed: lambda f: self._emit_nova(wire.nova_notice(f)),
             facts.FaultHappened: self._fault_happened,
@@ -70,14 +71,18 @@ class Outbound:
         self._emit(wire.item_retrieved(item))
 
     def _session(self, config: SessionConfig) -> wire.Event:
-        return session_to_wire(self._conversation.session_id, config)
+        session = session_to_wire(self._conversation.session_id, config)
+        return {**session, "nova": self._frames_wanted(config)} if self.speaks_nova else session
+
+    def _frames_wanted(self, config: SessionConfig) -> wire.Event:
+        return {"frame_interval_ms": self._conversation.frame_interval_ms, "frame_side_px": frame_sides_px(config)}
 
     def _tell_nova_session(self) -> None:
         conversation, config = self._conversation, self._conversation.config
-        interval_ms = config.vision.frame_interval_ms
         place = (conversation.session_id, conversation.channel_name, config.graph_name)
-        self._emit_nova(wire.nova_session(*place, conversation.is_started, interval_ms))
-        self._emit_nova(wire.nova_vision(facts.VisionChanged(interval_ms)))
+        wanted = self._frames_wanted(config)
+        self._emit_nova(wire.nova_session(*place, conversation.is_started, wanted))
+        self._emit_nova(wire.nova_vision(facts.VisionChanged(conversation.frame_interval_ms)))
 
     def _emit_nova(self, event: wire.Event) -> None:
         if self.speaks_nova:

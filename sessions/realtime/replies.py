@@ -198,9 +198,9 @@ def _usage(usage: facts.TokenUsage) -> wire.Event:
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "input_token_details": {
-            "text_tokens": usage.input_tokens,
+            "text_tokens": max(0, usage.input_tokens - usage.image_tokens),
             "audio_tokens": 0,
-            "image_tokens": 0,
+            "image_tokens": usage.image_tokens,
             "cached_tokens": 0,
             "cached_tokens_details": {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0},
         },

@@ -203,16 +203,9 @@ def call_arguments_done(
 
 
 @event("nova.session")
-def nova_session(
-    session_id: str, channel_name: str, graph_name: str, is_started: bool, frame_interval_ms: int
-) -> Event:
-    return {
-        "session_id": session_id,
-        "channel_name": channel_name,
-        "graph_name": graph_name,
-        "is_started": is_started,
-        "frame_interval_ms": frame_interval_ms,
-    }
+def nova_session(session_id: str, channel_name: str, graph_name: str, is_started: bool, frames_wanted: Event) -> Event:
+    place = {"session_id": session_id, "channel_name": channel_name, "graph_name": graph_name}
+    return {**place, "is_started": is_started, **frames_wanted}
 
 
 @event("nova.state")
@@ -249,9 +242,25 @@ def nova_metrics(fact: facts.TurnMeasured) -> Event:
 def nova_vision(fact: facts.VisionChanged) -> Event:
     return {
         "interval_ms": fact.interval_ms,
+        "intervals_ms": dict(fact.intervals_ms),
+        "budget": fact.budget,
         "response_id": fact.reply_id,
-        "used_captured_at_ms": list(fact.used_captured_at_ms),
+        "frames": [_frame(frame) for frame in fact.frames],
+        "tokens": fact.tokens,
+        "cost_usd": fact.cost_usd,
+        "is_estimate": fact.is_estimate,
     }
+
+
+def _frame(frame: facts.FrameTold) -> Event:
+    place = {"captured_at_ms": frame.captured_at_ms, "source": frame.source}
+    return {**place, "place": frame.place, "reason": frame.reason}
+
+
+@event("nova.alert")
+def nova_alert(fact: facts.AlertRaised) -> Event:
+    seen = {"source": fact.source, "captured_at_ms": fact.captured_at_ms}
+    return {"alert_id": fact.alert_id, "text": fact.text, "question": fact.question, **seen}
 
 
 @event("nova.notice")

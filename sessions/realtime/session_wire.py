@@ -17,11 +17,13 @@ from sessions.session_fields import (
     TurnDetection,
 )
 from workers.errors import BadInputError
-from workers.language_model.contract import ToolSpec
+from workers.language_model.contract import FrameSource, ToolSpec
+from workers.language_model.model_table import useful_side_px
 
 Wire = dict[str, Any]
 _SILENCES_MS_BY_EAGERNESS = {"low": (8_000, 800, 500), "medium": (4_000, 500, 300), "high": (2_000, 300, 200)}
 """The longest silence of a turn is the protocol's; after settled and after final words it is ours."""
+_LIVE_SOURCES: tuple[FrameSource, ...] = ("camera", "screen")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}")
 _LANGUAGE_TAGS = (
     "ar-SA cs-CZ da-DK de-DE el-GR en-US es-US fi-FI fr-FR he-IL hi-IN id-ID it-IT ja-JP "
@@ -48,6 +50,12 @@ def session_to_wire(session_id: str, config: SessionConfig) -> Wire:
         "include": None,
         "prompt": None,
     }
+
+
+def frame_sides_px(config: SessionConfig) -> Wire:
+    """The longer side of a frame that is worth sending, by source: what is larger is shrunk here."""
+    model, limit_px = config.model.model, config.vision.max_side_px
+    return {source: useful_side_px(model, source, limit_px) for source in _LIVE_SOURCES}
 
 
 def _input_to_wire(config: SessionConfig) -> Wire:

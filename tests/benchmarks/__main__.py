@@ -11,6 +11,7 @@ from tests.benchmarks import (
     interruption,
     latency,
     memory,
+    picture_delay,
     speech_end,
     turn_engine,
     vision,
@@ -50,6 +51,10 @@ def _memory(_: HouseKeeper) -> Iterator[Table]:
     yield memory.measure()
 
 
+def _picture_delay(house: HouseKeeper) -> Iterator[Table]:
+    yield picture_delay.measure(house())
+
+
 def _frame(_: HouseKeeper) -> Iterator[Table]:
     yield frame.measure()
 
@@ -80,6 +85,7 @@ BENCHMARKS = {
     "memory": _memory,
     "frame": _frame,
     "vision": _vision,
+    "picture_delay": _picture_delay,
     "turns": _turn_engine,
     "turn_quality": _turn_quality,
     "admin": _admin,

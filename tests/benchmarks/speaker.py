@@ -109,6 +109,10 @@ class Speaker:
         await self._socket.send('{"type":"response.create"}')
         return await self.next_reply()
 
+    async def send(self, message: bytes) -> None:
+        """A binary message of the subprotocol nova.binary."""
+        await self._socket.send(message)
+
     async def cancel(self) -> float:
         sent_ms = now_ms()
         await self._socket.send('{"type":"response.cancel"}')

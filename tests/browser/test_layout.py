@@ -42,6 +42,11 @@ def test_everything_needed_is_on_the_screen(client: ClientPage, width: int, heig
     say_words(socket, "A long answer with averyveryverylongwordthatdoesnotbreak" * 20)
     client.button("Camera").click()
     expect(client.page.get_by_text("The agent sees your camera")).to_be_visible()
+    frames = [
+        {"captured_at_ms": number, "source": "camera", "place": "picture", "reason": "newest"} for number in range(20)
+    ]
+    socket.send("nova.vision", interval_ms=500, response_id="resp_1", frames=frames, tokens=1658, cost_usd=0.0013)
+    expect(client.page.locator(".seen-frame")).to_have_count(20)
     for name in CONTROLS:
         box = client.button(name).bounding_box()
         assert box is not None

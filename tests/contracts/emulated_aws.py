@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from sessions.settings import WebSettings
+from sessions.settings import VisionBounds, WebSettings
 from tests.aws_emulator.process import EmulatorProcess
 from workers.settings import AwsSettings, WorkerSettings
 
@@ -62,6 +62,7 @@ def web_settings(aws: AwsSettings, transport: Literal["websocket", "http2"] = "w
         engine="generative",
         language="en-US",
         video_frame_interval_seconds=0.5,
+        vision=VisionBounds(),
         sessions_max=10,
         session_idle_seconds=60,
         voice_activity="energy",

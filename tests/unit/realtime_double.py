@@ -44,6 +44,7 @@ class ScriptedConversation:
         self.config = session_config(**config)
         self.clock = EventClock("e1")
         self.is_started = True
+        self.frame_interval_ms = 500
         self.calls: list[tuple[Any, ...]] = []
         self.refusals: dict[str, BaseException] = {}
         self.items: dict[str, Item] = {}

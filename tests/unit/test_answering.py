@@ -14,10 +14,10 @@ from sessions.live.planning import SessionIdentity
 from sessions.live.replying import Record, Replying
 from sessions.live.transport import ReplyOptions
 from sessions.live.turns import Turn
-from sessions.live.watching import Watching
+from sessions.live.watching.eyes import Eyes
 from tests.unit.realtime_double import session_config
 from tests.unit.test_reply import SESSION, Desk
-from workers.errors import BadInputError
+from workers.errors import BadInputError, NovaError
 from workers.streams.messages import Address, OutputEntry, ReplyWritten, SentenceWritten, TaskBeat, TranscriptEntry
 
 
@@ -48,8 +48,8 @@ class Room:
         self.told: list[facts.Fact] = []
         self.records: list[Record] = []
         self.replying = Replying(self.desk, self.history, self, self._keep)
-        watching = Watching(self.desk, self._address, lambda: "frame", lambda error, event_id: None)
-        self.answering = Answering(self.desk, self.replying, self.history, watching, self)
+        self.eyes = Eyes(self.desk, self.history, self)
+        self.answering = Answering(self.desk, self.replying, self.history, self.eyes, self)
 
     def now_ms(self) -> float:
         return self.time_ms
@@ -72,7 +72,16 @@ class Room:
     async def _keep(self, record: Record) -> None:
         self.records.append(record)
 
-    def _address(self, work_id: str) -> Address:
+    def settle(self, reply_id: str, usage: facts.TokenUsage) -> facts.TokenUsage:
+        return self.eyes.settle(reply_id, usage)
+
+    def tell_fault(self, error: NovaError, event_id: str | None = None) -> None:
+        raise AssertionError(error.text)
+
+    def say(self, text: str) -> None:
+        self.answering.say(text)
+
+    def address_of(self, work_id: str) -> Address:
         return Address(*SESSION, work_id, self.desk.output_stream)
 
     def turn(self, number: int = 1) -> Turn:

@@ -7,6 +7,7 @@ from sessions.live.history import History
 from sessions.live.items import Content, FunctionCallItem, FunctionOutputItem, Item, MessageItem
 from sessions.live.planning import SessionIdentity, make_plan
 from sessions.live.transport import ReplyOptions
+from sessions.live.watching.look import Look
 from tests.unit.realtime_double import session_config
 
 QUESTION = MessageItem("q", "user", (Content("input_audio", "What is two and three?"),))
@@ -25,7 +26,7 @@ def fixed_text(*items: Item, options: ReplyOptions | None = None, turn_id: str |
         history.add(item)
     config = session_config(not_heard="I heard nothing.")
     identity = SessionIdentity("room", 1, "e1", "sess")
-    return make_plan(identity, config, history, options or ReplyOptions(), turn_id, None, ()).fixed_text
+    return make_plan(identity, config, history, options or ReplyOptions(), turn_id, None, Look()).fixed_text
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from sessions.graphs.library import all_graphs, load_graph, read_graph
 from sessions.live.config import SessionConfig
-from sessions.settings import WebSettings
+from sessions.settings import VisionBounds, WebSettings
 from workers.errors import BadInputError, ConfigurationError
 from workers.text_to_speech.contract import VoiceOptions
 
-GRAPHS = ["voice", "va_nova_multimodal_aws"]
+GRAPHS = ["voice", "va_nova_multimodal_aws", "watch"]
 CHINESE = {
     "tts": {"voice": "Zhiyu", "lang_code": "cmn-CN", "engine": "neural"},
     "stt": {"lang_code": "zh-CN"},
@@ -42,7 +42,13 @@ TEN_PROPERTIES = {
 def web() -> WebSettings:
     nova: WebSettings = django_settings.NOVA
     return dataclasses.replace(
-        nova, model_id="a.model", voice="Ruth", engine="generative", language="en-US", video_frame_interval_seconds=0.5
+        nova,
+        model_id="a.model",
+        voice="Ruth",
+        engine="generative",
+        language="en-US",
+        video_frame_interval_seconds=0.5,
+        vision=VisionBounds(),
     )
 
 
@@ -288,3 +294,43 @@ def test_a_wrong_graph_file_is_refused_with_its_name_and_property(
         read_graph(path)
     assert named in caught.value.text
     assert "AKIA" not in caught.value.text
+
+
+def test_the_bounds_of_the_interval_make_room_for_the_interval_itself(web: WebSettings) -> None:
+    slow = _config("voice", {"vision": {"frame_interval_ms": 10_000}}, web).vision
+    fast = _config("voice", {"vision": {"frame_interval_ms": 100}}, web).vision
+    assert (slow.fastest_interval_ms, slow.slowest_interval_ms) == (250, 10_000)
+    assert (fast.fastest_interval_ms, fast.slowest_interval_ms) == (100, 4_000)
+
+
+def test_a_client_may_bound_what_pictures_cost_but_not_beyond_the_server(web: WebSettings) -> None:
+    bounded = dataclasses.replace(web, vision=VisionBounds(tokens_per_minute=1_000))
+    assert _config("voice", {"vision": {"tokens_per_minute": 500}}, bounded).vision.tokens_per_minute == 500
+    assert _config("voice", {"vision": {"tokens_per_minute": 5_000}}, bounded).vision.tokens_per_minute == 1_000
+    assert _config("voice", {}, web).vision.tokens_per_session is None
+
+
+def test_the_watch_graph_watches_with_the_question_it_is_given(web: WebSettings) -> None:
+    watch = _config("watch", {"watch": {"question": "Is the gate open?"}}, web).watch
+    assert watch is not None
+    assert (watch.question, watch.interval_ms, watch.on_change, watch.speaks) == (
+        "Is the gate open?",
+        2_000,
+        True,
+        True,
+    )
+    assert _config("voice", {}, web).watch is None
+
+
+def test_a_model_without_eyes_is_not_offered_to_look(web: WebSettings) -> None:
+    tools = {"llm": {"tools": ["look", "current_time"]}}
+    seeing = _config("voice", tools, dataclasses.replace(web, model_id="us.amazon.nova-lite-v1:0"))
+    blind = _config("voice", tools, dataclasses.replace(web, model_id="us.amazon.nova-micro-v1:0"))
+    assert [tool.name for tool in seeing.tools] == ["look", "current_time"]
+    assert [tool.name for tool in blind.tools] == ["current_time"]
+
+
+def test_the_price_of_pictures_is_the_models_own(web: WebSettings) -> None:
+    known = _config("voice", {}, dataclasses.replace(web, model_id="us.amazon.nova-lite-v1:0"))
+    assert known.vision.usd_per_million_tokens == 0.06
+    assert _config("voice", {}, web).vision.usd_per_million_tokens is None

@@ -6,7 +6,9 @@ from typing import cast
 import pytest
 from PIL import Image
 
+from sessions.live.watching.prompts import watch_request
 from tests.local_speech import SETTINGS
+from tests.unit.realtime_double import session_config
 from workers.language_model.contract import (
     ModelEvent,
     ModelFinished,
@@ -23,6 +25,7 @@ from workers.language_model.contract import (
     ToolUsePart,
 )
 from workers.language_model.local import LocalResponder
+from workers.streams.messages import Address
 from workers.tools.catalog import run_tool, tool_specs
 
 CLOCK = tool_specs(["current_time"])
@@ -223,3 +226,17 @@ def test_an_answer_comes_in_short_pieces(question: str) -> None:
 
 def test_a_request_without_words_is_answered() -> None:
     assert words(ask()) == "I did not hear any words. Please say it again."
+
+
+def test_who_recognises_no_things_has_nothing_to_report_in_watch_mode() -> None:
+    asked = watch_request(Address("s", 1, "side", "out"), session_config(), "Is there smoke?", (), (), 0)
+    request = ModelRequest(asked.system, (ModelMessage("user", (picture("red"),)),), asked.options)
+    assert words(list(LocalResponder(SETTINGS).stream(request))) == "NOTHING"
+
+
+def test_what_it_looked_at_is_described() -> None:
+    use = ModelMessage("assistant", (ToolUsePart("t1", "look", {}),))
+    question = ModelMessage("user", (TextPart("Can you see the screen?"),))
+    told = ToolResultPart("t1", "The picture beside this is what the camera shows now.")
+    events = ask(told, picture("red"), earlier=(question, use), tools=tool_specs(["look"]))
+    assert "red" in words(events)

@@ -85,7 +85,10 @@ OTHERS: tuple[facts.Fact, ...] = (
     facts.PlaybackFlushed("resp_1", "item_a", 640, "turn_detected"),
     facts.StateChanged(True, False, False),
     facts.TurnMeasured("resp_1", {"first_audio": 312.5}, facts.TurnUsage(input_tokens=812)),
-    facts.VisionChanged(500, "resp_1", (17,)),
+    facts.VisionChanged(
+        500, (("camera", 500),), "full", "resp_1", (facts.FrameTold(17, "camera", "picture", "newest"),), 862, 0.0007
+    ),
+    facts.AlertRaised("alert_1", "Smoke.", "Is there smoke?", "camera", 17),
     facts.Noticed("voice_fallback", "Another engine speaks."),
     facts.FaultHappened("provider_throttled", "Too often.", True, "event_1", "audio", True),
 )

@@ -9,6 +9,7 @@ from sessions.live.history import History
 from sessions.live.planning import SessionIdentity, make_plan
 from sessions.live.reply_plan import ReplyPlan
 from sessions.live.transport import ReplyOptions
+from sessions.live.watching.look import Look
 from sessions.realtime.client_events import ClientEventError
 from sessions.realtime.session_wire import session_to_wire
 from tests.local_speech import SETTINGS
@@ -35,7 +36,7 @@ NAMED = {"type": "function", "name": "open_door"}
 def plan(choice: ToolChoice | None = None, *, session: ToolChoice | None = None) -> ReplyPlan:
     config = session_config(tools=BOTH, tool_choice=session or ToolChoice())
     identity = SessionIdentity("room", 1, "e1", "sess")
-    return make_plan(identity, config, History(), ReplyOptions(tool_choice=choice), None, None, ())
+    return make_plan(identity, config, History(), ReplyOptions(tool_choice=choice), None, None, Look())
 
 
 def offered(made: ReplyPlan) -> tuple[list[str], bool]:

@@ -29,12 +29,6 @@ INTERRUPT_AND_MEASURE = """async (name) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    with House("local", settings={"NOVA_AUTH": "open"}) as house:
-        yield house
-
-
 @pytest.fixture
 def page(house: House, tmp_path: Path) -> Iterator[Page]:
     """A browser whose microphone asks the question once, three seconds after it is opened."""

@@ -26,6 +26,9 @@ _LONGEST_ECHO: Final = 300
 _SUBJECT: Final = re.compile(r"\b(?:in|for|about|of|at)\s+(?:the\s+)?([^,.?!]+)", re.IGNORECASE)
 
 
+_WATCHES: Final = "answer with the one word NOTHING"
+"""Watch mode asks so (sessions.live.watching.prompts). Who recognises no things has nothing to report."""
+
 _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
@@ -43,9 +46,12 @@ class _Heard:
 
 def choose_answer(request: ModelRequest) -> str | ToolUse:
     heard = _heard(request)
+    if _WATCHES in request.system:
+        return "NOTHING"
     result = _tool_result(request)
     if result is not None:
-        return _tell_result(heard, request, result)
+        has_picture = any(isinstance(part, PicturePart) for part in request.messages[-1].parts)
+        return _tell_picture(heard, request) if has_picture else _tell_result(heard, request, result)
     if not heard.text:
         return _tell_picture(heard, request) if _pictures(request) else heard.say(*_NOTHING_HEARD)
     if request.options.must_use_tool and request.tools:

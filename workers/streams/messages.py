@@ -29,7 +29,7 @@ class ReplyRequest:
     With `opening_voice` the first sentence goes straight to its speech task, which the web process publishes as soon
     as the reply runs, so that speech begins without the way through the web process. `max_speech_seconds`
     ends an endless answer politely; None for one that is only read. `clock_started_at_ms` is the `captured_at_ms` that
-    is told to the model as 0:00.
+    is told to the model as 0:00; `in_view` are the sources that its `look` tool may look at.
     """
 
     address: Address
@@ -39,6 +39,7 @@ class ReplyRequest:
     transcript_id: str | None = None
     user_frames: tuple[FramePart, ...] = ()
     clock_started_at_ms: int = 0
+    in_view: tuple[FrameSource, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
     opening_voice: VoiceOptions | None = None
     max_tool_rounds: int = 4
@@ -135,9 +136,12 @@ class ToolCalled(OutputEntry):
 
 @dataclass(frozen=True, slots=True)
 class ToolReturned(OutputEntry):
+    """`frame_id`: the kept picture that was shown to the model beside the answer."""
+
     tool_use_id: str
     content: str
     is_error: bool
+    frame_id: str = ""
     kind: Literal["tool_returned"] = "tool_returned"
 
 

@@ -10,6 +10,7 @@ from workers.tools.contract import Tool
 
 TOOLS: Final[dict[str, str]] = {
     "current_time": "workers.tools.current_time.CurrentTime",
+    "look": "workers.tools.look.Look",
 }
 MAX_RESULT_BYTES: Final = 8 * 1024
 

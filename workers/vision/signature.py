@@ -60,6 +60,10 @@ def _are_alike(a: str, b: str) -> bool:
 
 
 def _are_near_identical(grids: _Grid, other: _Grid) -> npt.NDArray[np.bool_]:
+    """Most are told apart by one cell alone, before the light is reckoned: this runs while a reply is asked for."""
+    possible: npt.NDArray[np.bool_] = np.abs(grids - other).max(axis=-1) <= _MAX_CELL_CHANGE + _MAX_LIGHT_SHIFT
+    if not possible.any():
+        return possible
     sizes = _changes(grids, other)
     alike: npt.NDArray[np.bool_] = (sizes.mean(axis=-1) <= _MAX_MEAN_CHANGE) & (sizes.max(axis=-1) <= _MAX_CELL_CHANGE)
     return alike
@@ -68,9 +72,17 @@ def _are_near_identical(grids: _Grid, other: _Grid) -> npt.NDArray[np.bool_]:
 def _changes(grids: _Grid, other: _Grid) -> _Grid:
     """By cell, after taking off what the light of the whole picture has changed."""
     change = grids - other
-    light = np.clip(np.median(change, axis=-1, keepdims=True), -_MAX_LIGHT_SHIFT, _MAX_LIGHT_SHIFT)
+    light = np.clip(_medians(change), -_MAX_LIGHT_SHIFT, _MAX_LIGHT_SHIFT)
     sizes: _Grid = np.abs(change - light)
     return sizes
+
+
+def _medians(values: _Grid) -> _Grid:
+    """Of the last axis, which is kept; numpy's own takes 0.2 ms more for one grid."""
+    middle = values.shape[-1] // 2
+    parted = np.partition(values, (middle - 1, middle), axis=-1)
+    medians: _Grid = parted[..., middle - 1 : middle + 1].mean(axis=-1, keepdims=True)
+    return medians
 
 
 @functools.lru_cache(maxsize=256)

@@ -7,10 +7,12 @@ import { Conversation } from "./conversation.js";
 import { DeviceError, Microphone } from "./microphone.js";
 import { Player } from "./player.js";
 import { audioFormat, languageProperties } from "./protocol.js";
+import { Strip } from "./strip.js";
 import { Ui } from "./ui.js";
 import { knows, speak, words } from "./words.js";
 
 const FRAME_BACKLOG_BYTES = 256 * 1024;
+const SOURCES = ["camera", "screen"];
 
 class App {
   #phase = "idle";
@@ -22,7 +24,8 @@ class App {
   #captions;
   #player;
   #microphone;
-  #camera;
+  #cameras;
+  #strip;
   #connection;
   #conversation;
 
@@ -39,6 +42,7 @@ class App {
       touched: () => this.#player.resume(),
     });
     this.#captions = new Captions(this.#ui.captionList, this.#ui.captionScroller, words);
+    this.#strip = new Strip(this.#ui.stripList, this.#ui.stripSummary, words);
     this.#connection = new Connection(csrfToken, {
       phase: (phase, detail) => this.#enter(phase, detail),
       event: (event, payload) => this.#conversation.receive(event, payload),
@@ -49,7 +53,9 @@ class App {
       changed: () => this.#show(),
       replied: () => this.#ui.dismissIf("server", "reply_"),
       delays: (delaysMs) => this.#ui.delays(delaysMs),
-      vision: (interval_ms) => this.#camera.setInterval(interval_ms),
+      framesWanted: (wanted) => this.#framesWanted(wanted),
+      seen: (event) => this.#strip.show(event),
+      alert: (event) => this.#alerted(event),
       trouble: (key, options) => this.#ui.alert("server", key, options),
     });
     addEventListener("pagehide", () => this.#connection.disconnect());
@@ -67,7 +73,8 @@ class App {
       isHearing,
       isThinking,
       isSpeaking: this.#player.isPlaying,
-      picture: this.#camera.source,
+      pictures: Object.freeze(SOURCES.filter((source) => this.#cameras[source].isOn)),
+      hasSeen: !this.#strip.isEmpty,
       canInterrupt: this.#phase === "open" && (this.#player.isPlaying || hasReply),
       hasCaptions: !this.#captions.isEmpty,
       alerts: Object.freeze(this.#ui.alerts),
@@ -78,6 +85,10 @@ class App {
     return Object.freeze(this.#captions.snapshot());
   }
 
+  get seen() {
+    return Object.freeze(this.#strip.snapshot());
+  }
+
   get playedRms() {
     return this.#player.rms;
   }
@@ -86,8 +97,9 @@ class App {
     if (this.#phase !== "idle" || this.#asking || !this.#canHaveSound()) {
       return;
     }
-    this.#ui.dismiss("connection", "server", "sound", "microphone", "picture");
+    this.#ui.dismiss("connection", "server", "sound", "microphone", "picture", "watch");
     this.#captions.clear();
+    this.#strip.clear();
     if (await this.#openEars()) {
       const { graphName, language } = this.#ui.choice;
       await this.#connection.connect({ graphName, properties: languageProperties(language) });
@@ -98,7 +110,7 @@ class App {
     this.#asking = 0;
     this.#connection.disconnect();
     this.#enter("idle");
-    this.#ui.dismiss("connection", "server", "sound", "microphone", "picture");
+    this.#ui.dismiss("connection", "server", "sound", "microphone", "picture", "watch");
     this.#ui.focusConnect();
   }
 
@@ -115,13 +127,33 @@ class App {
       level: (rms) => this.#ui.level(rms),
       lost: () => this.#microphoneFailed("microphone_lost"),
     });
-    this.#camera = new Camera(this.#ui.video, {
+    const handlers = {
       maySend: () => this.#connection.isOpen && this.#connection.bufferedBytes <= FRAME_BACKLOG_BYTES,
-      frame: (source, captured_at_ms, jpeg) => (
-        this.#connection.send({ type: "input_video_buffer.append", source, captured_at_ms }, jpeg)
-      ),
+      frame: (...frame) => this.#frame(...frame),
       stopped: () => this.#show(),
-    });
+    };
+    this.#cameras = Object.fromEntries(
+      SOURCES.map((source) => [source, new Camera(source, this.#ui.videos[source], handlers)]),
+    );
+  }
+
+  #frame(source, captured_at_ms, jpeg, canvas) {
+    if (this.#connection.send({ type: "input_video_buffer.append", source, captured_at_ms }, jpeg)) {
+      this.#strip.remember(source, captured_at_ms, canvas);
+    }
+  }
+
+  // intervalsMs and sidesPixels are by source; a source that is not named follows intervalMs.
+  #framesWanted({ intervalMs, intervalsMs = {}, sidesPixels = {} }) {
+    for (const source of SOURCES) {
+      this.#cameras[source].setInterval(intervalsMs[source] ?? intervalMs);
+      this.#cameras[source].setLongestSide(sidesPixels[source]);
+    }
+  }
+
+  #alerted(event) {
+    this.#strip.alert(event);
+    this.#ui.alert("watch", "alert", { text: event.text });
   }
 
   #mood() {
@@ -151,6 +183,7 @@ class App {
     speak(language);
     this.#ui.speakPageLanguage();
     this.#captions.relabel();
+    this.#strip.relabel();
     this.#show();
   }
 
@@ -232,8 +265,8 @@ class App {
 
   async #togglePicture(source) {
     this.#ui.dismiss("picture");
-    if (this.#camera.source === source) {
-      this.#camera.close();
+    if (this.#cameras[source].isOn) {
+      this.#cameras[source].close();
     } else if (source === "screen" && !navigator.mediaDevices.getDisplayMedia) {
       this.#ui.alert("picture", "screen_missing");
     } else {
@@ -244,7 +277,7 @@ class App {
 
   async #openPicture(source) {
     try {
-      await this.#camera.open(source);
+      await this.#cameras[source].open();
     } catch (error) {
       if (!(error instanceof DeviceError)) {
         throw error;
@@ -281,7 +314,7 @@ class App {
 
   #release() {
     this.#microphone.close();
-    this.#camera.close();
+    SOURCES.forEach((source) => this.#cameras[source].close());
     this.#player.close();
     this.#isMuted = false;
     this.#microphone.mute(false);
@@ -324,5 +357,6 @@ Object.defineProperty(window, "novaProbe", {
     get played_rms() { return app.playedRms; },
     get state() { return app.state; },
     get captions() { return app.captions; },
+    get seen() { return app.seen; },
   }),
 });

@@ -1,4 +1,4 @@
-// The person's picture: owns the camera or the screen share, and hands on its newest frame as a JPEG.
+// One source of pictures, the camera or the screen share: owns its stream, and hands on its newest frame as a JPEG.
 
 import { deviceError, stopTracks } from "./microphone.js";
 
@@ -10,52 +10,68 @@ const INTERVAL_MS = 500;
 const SHORTEST_INTERVAL_MS = 100;
 const LONGEST_INTERVAL_MS = 60_000;
 
-const CAMERA = { video: { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: { ideal: "user" } } };
-const SCREEN = { video: { width: { ideal: 1920 }, frameRate: { ideal: 5 } }, audio: false };
+const WISHES = {
+  camera: { video: { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: { ideal: "user" } } },
+  screen: { video: { width: { ideal: 1920 }, frameRate: { ideal: 5 } }, audio: false },
+};
 
-// handlers: frame(source, capturedAtMs, jpeg), stopped(source), maysend() -> whether the way is free
+// handlers: frame(source, capturedAtMs, jpeg, canvas), stopped(source), maysend() -> whether the way is free
 export class Camera {
+  #source;
   #handlers;
   #video;
   #canvas = document.createElement("canvas");
   #stream = null;
-  #source = null;
   #intervalMs = INTERVAL_MS;
+  #longestSidePixels = LONGEST_SIDE_PIXELS;
   #timer = 0;
+  #tickedAtMs = 0;
+  #isTicking = false;
   #opening = 0;
 
-  // `video` is the element that shows the person what is being sent.
-  constructor(video, handlers) {
+  // source: "camera" or "screen". `video` is the element that shows the person what is being sent.
+  constructor(source, video, handlers) {
+    this.#source = source;
     this.#video = video;
     this.#handlers = handlers;
   }
 
-  get source() {
-    return this.#source;
+  get isOn() {
+    return this.#stream !== null;
   }
 
-  // source: "camera" or "screen"; what was shown before is taken down first.
-  async open(source) {
+  async open() {
     this.close();
     const opening = (this.#opening += 1);
+    const { mediaDevices } = navigator;
     let stream;
     try {
-      stream = await (source === "screen"
-        ? navigator.mediaDevices.getDisplayMedia(SCREEN)
-        : navigator.mediaDevices.getUserMedia(CAMERA));
+      stream = await (this.#source === "screen"
+        ? mediaDevices.getDisplayMedia(WISHES.screen)
+        : mediaDevices.getUserMedia(WISHES.camera));
     } catch (error) {
-      throw deviceError(source, error);
+      throw deviceError(this.#source, error);
     }
     if (opening !== this.#opening) {
       stopTracks(stream);
       return;
     }
-    this.#show(source, stream);
+    this.#show(stream);
   }
 
+  // 0: the server wants no frames for now. A shorter interval counts from the last frame, not from the next.
   setInterval(intervalMs) {
     if (Number.isFinite(intervalMs)) {
-      this.#intervalMs = Math.min(LONGEST_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, intervalMs));
+      const isPause = intervalMs <= 0;
+      this.#intervalMs = isPause ? 0 : Math.min(LONGEST_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, intervalMs));
+      this.#planTick();
+    }
+  }
+
+  // What is larger is shrunk by the server anyway.
+  setLongestSide(pixels) {
+    if (Number.isFinite(pixels) && pixels > 0) {
+      this.#longestSidePixels = Math.min(LONGEST_SIDE_PIXELS, pixels);
     }
   }
 
@@ -66,32 +82,41 @@ export class Camera {
       stopTracks(this.#stream);
     }
     this.#stream = null;
-    this.#source = null;
     this.#video.srcObject = null;
   }
 
-  #show(source, stream) {
+  #show(stream) {
     this.#stream = stream;
-    this.#source = source;
     stream.getVideoTracks()[0].onended = () => {
       this.close();
-      this.#handlers.stopped(source);
+      this.#handlers.stopped(this.#source);
     };
     this.#video.srcObject = stream;
     this.#video.play().catch(() => {});
-    this.#timer = setTimeout(() => this.#tick(), 0);
+    this.#tickedAtMs = -Infinity;
+    this.#planTick();
   }
 
-  // The next tick is set only when this one is through, so that there is never more than one frame in work.
+  // There is never more than one frame in work: the next tick is set when this one is through.
+  #planTick() {
+    clearTimeout(this.#timer);
+    if (this.#stream && this.#intervalMs && !this.#isTicking) {
+      const restMs = Math.max(0, this.#intervalMs - (performance.now() - this.#tickedAtMs));
+      this.#timer = setTimeout(() => this.#tick(), restMs);
+    }
+  }
+
   async #tick() {
     const stream = this.#stream;
-    const startedAtMs = performance.now();
-    if (this.#isShown() && this.#handlers.maySend()) {
-      await this.#capture(stream);
-    }
-    if (stream === this.#stream) {
-      const restMs = Math.max(0, this.#intervalMs - (performance.now() - startedAtMs));
-      this.#timer = setTimeout(() => this.#tick(), restMs);
+    this.#tickedAtMs = performance.now();
+    this.#isTicking = true;
+    try {
+      if (this.#isShown() && this.#handlers.maySend()) {
+        await this.#capture(stream);
+      }
+    } finally {
+      this.#isTicking = false;
+      this.#planTick();
     }
   }
 
@@ -103,14 +128,14 @@ export class Camera {
 
   async #capture(stream) {
     const { videoWidth, videoHeight } = this.#video;
-    const scale = Math.min(1, LONGEST_SIDE_PIXELS / Math.max(videoWidth, videoHeight));
+    const scale = Math.min(1, this.#longestSidePixels / Math.max(videoWidth, videoHeight));
     const capturedAtMs = Date.now();
     this.#canvas.width = Math.round(videoWidth * scale);
     this.#canvas.height = Math.round(videoHeight * scale);
     this.#canvas.getContext("2d").drawImage(this.#video, 0, 0, this.#canvas.width, this.#canvas.height);
     const jpeg = await encode(this.#canvas);
     if (jpeg && stream === this.#stream) {
-      this.#handlers.frame(this.#source, capturedAtMs, jpeg);
+      this.#handlers.frame(this.#source, capturedAtMs, jpeg, this.#canvas);
     }
   }
 }

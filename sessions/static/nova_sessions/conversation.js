@@ -6,7 +6,7 @@ import { randomId, typedMessage } from "./protocol.js";
 // What the server says to a cancel that came after the end: nothing to tell the person.
 const CANCELLED_TOO_LATE = "response_cancel_not_active";
 
-// handlers: changed(), replied(), delays(delaysMs), vision(intervalMs), trouble(key, options)
+// handlers: changed(), replied(), delays(delaysMs), framesWanted(wanted), seen(event), alert(event), trouble(key, options)
 export class Conversation {
   #connection;
   #player;
@@ -198,8 +198,19 @@ export class Conversation {
     this.#handlers.delays(event.delays_ms ?? {});
   }
 
-  vision(intervalMs) {
-    this.#handlers.vision(intervalMs);
+  begins({ frame_interval_ms: intervalMs, frame_side_px: sidesPixels }) {
+    this.#handlers.framesWanted({ intervalMs, sidesPixels });
+  }
+
+  vision(event) {
+    this.#handlers.framesWanted({ intervalMs: event.interval_ms, intervalsMs: event.intervals_ms });
+    if (event.response_id) {
+      this.#handlers.seen(event);
+    }
+  }
+
+  alerted(event) {
+    this.#handlers.alert(event);
   }
 
   serverError({ message, code }) {
@@ -255,8 +266,9 @@ const TAKES = {
   "nova.hold": (to, event) => to.hold(event.held === true),
   "nova.state": (to, event) => to.serverState(event),
   "nova.metrics": (to, event) => to.measured(event),
-  "nova.session": (to, event) => to.vision(event.frame_interval_ms),
-  "nova.vision": (to, event) => to.vision(event.interval_ms),
+  "nova.session": (to, event) => to.begins(event),
+  "nova.vision": (to, event) => to.vision(event),
+  "nova.alert": (to, event) => to.alerted(event),
   "nova.notice": (to, event) => to.trouble("notice", event.text, event.code),
   error: (to, event) => to.serverError(event.error ?? {}),
 };

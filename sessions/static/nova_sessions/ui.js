@@ -13,7 +13,9 @@ export class Ui {
   #announced = "";
 
   constructor(actions) {
-    this.video = byId("preview-video");
+    this.videos = { camera: byId("camera-video"), screen: byId("screen-video") };
+    this.stripList = byId("strip");
+    this.stripSummary = byId("strip-summary");
     this.captionList = byId("captions");
     this.captionScroller = byId("scroller");
     this.#listen(actions);
@@ -34,18 +36,19 @@ export class Ui {
     byId("controls").hidden = isIdle;
     byId("meter").hidden = !isOpen || !state.hasMicrophone;
     this.#showMute(state);
-    press(byId("camera"), state.picture === "camera");
-    press(byId("screen"), state.picture === "screen");
-    for (const id of ["camera", "screen"]) {
-      byId(id).disabled = !isOpen;
+    for (const source of ["camera", "screen"]) {
+      press(byId(source), state.pictures.includes(source));
+      byId(source).disabled = !isOpen;
+      byId(`${source}-preview`).hidden = !state.pictures.includes(source);
     }
+    byId("previews").hidden = state.pictures.length === 0;
+    byId("seen").hidden = !state.hasSeen;
     // What is sent before the socket is open is kept until then.
     for (const id of ["text", "send"]) {
       byId(id).disabled = isIdle;
     }
     byId("interrupt").disabled = !state.canInterrupt;
     byId("empty").hidden = state.hasCaptions;
-    this.#showPreview(state.picture);
     this.#announce(words(`status_${state.mood}`));
   }
 
@@ -188,12 +191,6 @@ export class Ui {
     button.querySelector("use").setAttribute("href", state.isMuted ? "#icon-muted" : "#icon-microphone");
     button.querySelector("span").dataset.words = label;
     button.querySelector("span").textContent = words(label);
-  }
-
-  #showPreview(picture) {
-    byId("preview").hidden = !picture;
-    byId("preview").dataset.source = picture ?? "";
-    byId("preview-caption").textContent = picture ? words(`preview_${picture}`) : "";
   }
 
   // Set only when it changes, or screen readers say it again.
