@@ -86,7 +86,7 @@ _MAKERS: dict[type[Any], Callable[[Any], Shown | None]] = {
         {"is_listening": f.is_listening, "is_thinking": f.is_thinking, "is_speaking": f.is_speaking},
     ),
     facts.TurnMeasured: lambda f: ("measured", {"reply_id": f.reply_id, "delays_ms": f.delays_ms}),
-    facts.VisionChanged: lambda f: ("vision", {"pictures": len(f.used_captured_at_ms), "interval_ms": f.interval_ms}),
+    facts.VisionChanged: lambda f: ("vision", {"pictures": len(f.frames), "interval_ms": f.interval_ms}),
     facts.Noticed: lambda f: ("notice", {"code": f.code, "text": f.text}),
     facts.FaultHappened: lambda f: ("fault", {"code": f.code, "text": f.text}),
 }

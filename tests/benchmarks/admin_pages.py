@@ -22,8 +22,8 @@ def measure() -> Iterator[Table]:
         yield _measured("SQLite", f"sqlite:///{folder}/bench.sqlite3")
     binaries = find_binaries()
     if binaries is not None:
-        with running_postgres(binaries) as url:
-            yield _measured("PostgreSQL", url)
+        with running_postgres(binaries) as postgres:
+            yield _measured("PostgreSQL", postgres.url)
 
 
 def _measured(name: str, url: str) -> Table:
