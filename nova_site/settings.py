@@ -93,4 +93,4 @@ if ENV.nova_trusted_hops:
 DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
 
 LOGGING_CONFIG = None
-LOGGING = logging_config(ENV.nova_log_format, ENV.nova_log_level)
+LOGGING = logging_config(ENV)

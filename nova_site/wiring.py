@@ -54,4 +54,6 @@ def build_web_settings(env: Environment) -> WebSettings:
         host=env.host,
         port=env.port,
         web_processes=env.web_processes,
+        broker_url=env.broker_url,
+        polly_limits=env.polly_limits,
     )

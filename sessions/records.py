@@ -11,7 +11,7 @@ from django.db import close_old_connections, transaction
 from pydantic import ValidationError
 from redis import asyncio as aioredis
 
-from sessions import lifecycle
+from sessions import lifecycle, metrics
 from sessions.models import DecisionLog, Turn
 from workers.streams import keys
 
@@ -28,11 +28,15 @@ class Outbox:
         self._client = client
         self._waiting: deque[Record] = deque()
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     async def keep(self, record: Record) -> None:
         """On the stream when this returns; with Redis away it is kept here instead."""
         self._waiting.append(record)
         if len(self._waiting) > WAITING_RECORDS:
             lost = self._waiting.popleft()
+            metrics.RECORDS_LOST.inc()
             logger.error("record_lost", reply_id=lost.get("reply_id"))
         await self.flush()
 

@@ -1,9 +1,10 @@
 """What the web process's rooms need to know, built once by nova_site and handed on by sessions.configured."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from workers.settings import AwsSettings
+from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,5 @@ class WebSettings:
     host: str
     port: int
     web_processes: int
+    broker_url: str = ""
+    polly_limits: Mapping[str, CallLimit] = field(default_factory=lambda: POLLY_LIMITS)

@@ -10,28 +10,42 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
-from sessions import lifecycle, presence
+from sessions import lifecycle, metrics, presence
+from sessions.backlog import Backlog
 from sessions.configured import web_settings
 from sessions.doorkeeper import SESSION_ENDED, SUPERSEDED, Doorkeeper
 from sessions.leases import Leases
 from sessions.live.registry import LiveSessions
 from sessions.live.session import SessionParts
-from sessions.live.silero_engine import prepare_voice_engine
+from sessions.live.silero_engine import prepare_voice_engine, voice_engine_name
 from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
+from sessions.loop_watch import watch_loop
+from sessions.record_meter import measured
 from sessions.records import Outbox, RecordWriter
 from sessions.speech_to_text.contract import SpeechToText
 from workers.errors import NovaError, ProviderError
+from workers.log_context import working_for
 from workers.plugins import load_provider
 from workers.streams import keys
 from workers.streams.codec import control_fields, control_from_fields, output_from_fields
-from workers.streams.messages import AnyControl, SayText, SessionStarted, StopSession, SupersedeSocket
+from workers.streams.messages import (
+    AnyControl,
+    FrameKept,
+    FrameSkipped,
+    SayText,
+    SessionStarted,
+    StopSession,
+    SupersedeSocket,
+    WorkFailed,
+)
 from workers.streams.redis_clients import async_blocking_client, async_command_client
 
 logger = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 0.25
 LIFE_SECONDS = 1.0
+BACKLOG_SECONDS = 2.0
 REAPER = "reaper"
 RECORD_WRITER = "record_writer"
 RECORD_PAUSE_SECONDS = 1.0
@@ -56,11 +70,12 @@ class WebProcess:
         self._writer = RecordWriter(self._client)
         self._desk = CeleryWorkDesk(settings.redis_url, self.web_id)
         self._ear = load_provider(settings.speech_to_text, SpeechToText, settings)
-        parts = SessionParts(self._desk, self._ear, self._outbox.keep)
+        parts = SessionParts(self._desk, self._ear, measured(self._outbox.keep))
         self.doorkeeper = Doorkeeper(self.sessions, parts, self._leases, self.publish_control)
         output = keys.output_stream(self.web_id)
         self._output_reader = StreamReader(self._blocking[0], output, self._take_output)
         self._control_reader = StreamReader(self._blocking[1], keys.CONTROL_STREAM, self._take_control)
+        self._backlog = Backlog(self._client, settings)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -69,6 +84,8 @@ class WebProcess:
             "control_reader": self._control_reader.run(),
             "check": self._every(CHECK_SECONDS, self._check_sessions),
             "life": self._every(LIFE_SECONDS, self._show_life),
+            "backlog": self._every(BACKLOG_SECONDS, self._backlog.look),
+            "loop_watch": watch_loop(),
             REAPER: self._alone(REAPER, REAP_SECONDS, self._reap),
             RECORD_WRITER: self._alone(RECORD_WRITER, RECORD_PAUSE_SECONDS, self._write_records),
         }
@@ -92,6 +109,7 @@ class WebProcess:
                 await self._client.delete(keys.output_stream(self.web_id))
         await self._desk.close()
         await self._ear.close()
+        await self._backlog.close()
         for client in (self._client, *self._blocking):
             await client.aclose()
         logger.info("web_process_stopped", web_id=self.web_id)
@@ -141,15 +159,22 @@ class WebProcess:
 
     async def _check_sessions(self) -> None:
         for session in self.sessions:
-            session.check()
+            with working_for(session.log_ids):
+                session.check()
 
     async def _show_life(self) -> None:
         """The lease, and the presence of everyone whose socket is open here."""
         await self._leases.show_life()
         await self._outbox.flush()
+        self._show_figures()
         present = [session.session_id for session in self.sessions if session.session_id]
         if present:
             await sync_to_async(presence.touch, thread_sensitive=False)(present)
+
+    def _show_figures(self) -> None:
+        metrics.show_sessions(self.sessions.states())
+        metrics.show_voice_engine(voice_engine_name(), web_settings().voice_activity)
+        metrics.RECORDS_WAITING.set(len(self._outbox))
 
     async def _reap(self) -> None:
         await sync_to_async(lifecycle.reap_once)()
@@ -162,8 +187,11 @@ class WebProcess:
     def _take_output(self, fields: Fields) -> None:
         entry = output_from_fields(fields)
         session = self.sessions.of_session(entry.session_id)
+        if isinstance(entry, FrameKept | FrameSkipped | WorkFailed):
+            _count_frame(entry)
         if session is not None:
-            session.take(entry)
+            with working_for(session.log_ids):
+                session.take(entry)
 
     def _take_control(self, fields: Fields) -> None:
         message = control_from_fields(fields)
@@ -177,7 +205,8 @@ class WebProcess:
             case SayText():
                 session = self.sessions.of_session(message.session_id)
                 if session is not None:
-                    session.say(message.text)
+                    with working_for(session.log_ids):
+                        session.say(message.text)
 
     def _stop_session(self, message: StopSession) -> None:
         session = self.sessions.of_session(message.session_id)
@@ -188,3 +217,10 @@ class WebProcess:
         session = self.sessions.of_channel(message.channel_name)
         if session is not None and session.identity.generation < message.generation:
             self.doorkeeper.close(session, SUPERSEDED, "superseded by a newer socket of the same channel")
+
+
+def _count_frame(entry: FrameKept | FrameSkipped | WorkFailed) -> None:
+    if not isinstance(entry, WorkFailed):
+        metrics.FRAMES.of("kept" if isinstance(entry, FrameKept) else "skipped").inc()
+    elif entry.stage == "frame":
+        metrics.FRAMES.of("failed").inc()

@@ -188,6 +188,7 @@ class House:
             "DJANGO_SETTINGS_MODULE": "nova_site.settings",
             "HOST": "127.0.0.1",
             "NOVA_CALLS_PER_MINUTE": "100000",
+            "NOVA_METRICS_PORT": "0",
             "NOVA_POLLY_LIMITS": "generative=10000/10000,neural=10000/10000",
         }
         return {**inherited, **aws, **own, **self._settings}

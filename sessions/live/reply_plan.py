@@ -37,6 +37,11 @@ class ReplyPlan:
     def is_fixed(self) -> bool:
         return self.fixed_text is not None
 
+    @property
+    def turn_id(self) -> str:
+        """As the record of the turn will name it; a speculation's words have the turn's id and a number."""
+        return self.words.transcript_id.partition(".")[0] if self.words is not None else self.reply_id
+
     def request(self, address: Address) -> ReplyRequest:
         return ReplyRequest(
             address=address,

@@ -263,6 +263,10 @@ class Replying:
         self._ending = None
         self._host.reply_ended()
 
+    def _answered_for_ms(self, reply: Reply) -> float:
+        """How long ago the user's turn ended, or without one the reply was asked for."""
+        return self._host.now_ms() - (self._turn.ended_ms if self._turn is not None else reply.delays.asked_ms)
+
     def _record(self, reply: Reply, ended: facts.ReplyEnded) -> Record:
         turn = self._turn
         is_cut = ended.status == "cancelled"
@@ -284,6 +288,7 @@ class Replying:
             "status": {"completed": "completed", "cancelled": "interrupted"}.get(ended.status, ended.status),
             "error_code": ended.reason if ended.status == "failed" else "",
             "started_at": (ended_at_ms - lasted_ms) / 1_000,
+            "turn_ended_at": (ended_at_ms - self._answered_for_ms(reply)) / 1_000,
             "ended_at": ended_at_ms / 1_000,
             "delays": delays_by_name(reply.delays, turn),
         }

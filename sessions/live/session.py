@@ -27,14 +27,8 @@ from sessions.live.work_desk import WorkDesk
 from sessions.speech_to_text.contract import SpeechToText, Transcript
 from workers.errors import BadInputError, NovaError, ProviderError
 from workers.language_model.contract import FrameSource
-from workers.streams.messages import (
-    Address,
-    FrameKept,
-    FrameSkipped,
-    OutputEntry,
-    TranscriptEntry,
-    WorkFailed,
-)
+from workers.log_context import begin_session
+from workers.streams.messages import Address, FrameKept, FrameSkipped, OutputEntry, TranscriptEntry, WorkFailed
 
 logger = structlog.get_logger(__name__)
 
@@ -66,6 +60,7 @@ class LiveSession:
         on_detached: Callable[["LiveSession"], None],
     ) -> None:
         self.identity = identity
+        self.log_ids = begin_session()
         self._config = config
         self._parts = parts
         self._transport: Transport | None = transport
@@ -109,11 +104,16 @@ class LiveSession:
     def is_started(self) -> bool:
         return self._is_started
 
+    @property
+    def state(self) -> facts.StateChanged:
+        return self._state
+
     def start(self, session_id: str, config: SessionConfig) -> None:
         """Wake the agent with its graph's configuration; what the client had changed before is applied again."""
         if self._is_started:
             return
         self.identity = replace(self.identity, session_id=session_id)
+        self.log_ids.session_id = session_id
         for changes in self._early_changes:
             config = apply_changes(config, changes)
         self._config = config

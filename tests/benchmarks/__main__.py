@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from tests.benchmarks import frame, idle_streams, interruption, latency, memory, speech_end, turn_engine
+from tests.benchmarks import frame, idle_streams, interruption, latency, measuring, memory, speech_end, turn_engine
 from tests.benchmarks.report import Table, header
 from tests.benchmarks.turn_quality import measure as turn_quality
 from tests.house import House
@@ -48,6 +48,10 @@ def _turn_engine(_: HouseKeeper) -> Iterator[Table]:
     yield turn_engine.measure()
 
 
+def _measuring(_: HouseKeeper) -> Iterator[Table]:
+    yield measuring.measure()
+
+
 def _turn_quality(_: HouseKeeper) -> Iterator[Table]:
     yield turn_quality.measure()
 
@@ -62,6 +66,7 @@ BENCHMARKS = {
     "memory": _memory,
     "frame": _frame,
     "turns": _turn_engine,
+    "measuring": _measuring,
     "turn_quality": _turn_quality,
 }
 

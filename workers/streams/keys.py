@@ -10,6 +10,8 @@ REMEMBERED_SECONDS = 120
 RAW_FRAME_LIFE_SECONDS = 30
 KEPT_FRAME_LIFE_SECONDS = 900
 TASK_EXPIRES_SECONDS = 10
+PUBLISHED_AT_HEADER = "published_at"
+"""Of each task: seconds since 1970."""
 PREPARED_REPLY_SECONDS = 10.0
 PREPARED_SPEECH_SECONDS = 45.0
 BEAT_INTERVAL_SECONDS = 0.5
@@ -77,3 +79,8 @@ def speech_streams(scope: str) -> str:
 def next_speech_stream(scope: str) -> str:
     """When the next one may be started (milliseconds, Redis time)."""
     return f"nova:speech_streams:{scope}:next"
+
+
+def polly_limiter(engine: str, part: str) -> str:
+    """What the workers' limiter keeps of one engine; `running` holds its calls, scored by when their lease ends."""
+    return f"nova:polly:{{{engine}}}:{part}"

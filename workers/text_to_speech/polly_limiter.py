@@ -9,8 +9,10 @@ from uuid import uuid4
 import redis
 import structlog
 
+from workers import metrics
 from workers.errors import ProviderThrottledError
 from workers.settings import CallLimit
+from workers.streams import keys
 from workers.text_to_speech.contract import Urgency
 
 LEASE_MS: Final = 30_000
@@ -97,16 +99,21 @@ class PollyLimiter:
     def slow_down(self, engine: str) -> None:
         """Polly has refused a call: something else uses the account's quota too."""
         try:
-            self._tell(keys=[_key(engine, "starts"), _key(engine, "slow")], args=[SLOW_SECONDS])
+            self._tell(
+                keys=[keys.polly_limiter(engine, "starts"), keys.polly_limiter(engine, "slow")], args=[SLOW_SECONDS]
+            )
         except redis.RedisError as error:
             log.warning("polly_limiter_away", error=type(error).__name__)
 
     def _wait(self, engine: str, ticket: str, urgency: Urgency, wait_until: float) -> None:
+        asked_at = time.monotonic()
         while wait_ms := self._ask_for_place(engine, ticket, urgency):
             left_seconds = wait_until - time.monotonic()
             if left_seconds <= 0:
+                metrics.VOICE_PLACES_REFUSED.inc()
                 raise ProviderThrottledError("too much speech is being made at once", code="speech_throttled")
             time.sleep(min(wait_ms / 1_000, left_seconds))
+        metrics.VOICE_PLACE_WAIT_SECONDS.observe(time.monotonic() - asked_at)
 
     def _ask_for_place(self, engine: str, ticket: str, urgency: Urgency) -> int:
         limit = self._limits.get(engine)
@@ -115,7 +122,7 @@ class PollyLimiter:
         share = MARKS_SHARE if urgency is Urgency.WORD_MARKS else 1.0
         arguments = [ticket, int(urgency), limit.per_second, limit.concurrent, LEASE_MS, FORGOTTEN_MS, share]
         try:
-            return int(self._ask(keys=[_key(engine, part) for part in _PARTS], args=arguments))
+            return int(self._ask(keys=[keys.polly_limiter(engine, part) for part in _PARTS], args=arguments))
         except redis.RedisError as error:
             log.warning("polly_limiter_away", error=type(error).__name__)
             return 0
@@ -123,12 +130,8 @@ class PollyLimiter:
     def _leave(self, engine: str, ticket: str) -> None:
         pipeline = self._client.pipeline(transaction=False)
         for part in ("running", "waiting", "asked"):
-            pipeline.zrem(_key(engine, part), ticket)
+            pipeline.zrem(keys.polly_limiter(engine, part), ticket)
         try:
             pipeline.execute()
         except redis.RedisError as error:
             log.warning("polly_limiter_away", error=type(error).__name__)
-
-
-def _key(engine: str, part: str) -> str:
-    return f"nova:polly:{{{engine}}}:{part}"
