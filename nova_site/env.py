@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from nova_site.env_operations import OperationsEnvironment
+from nova_site.env_records import RecordsEnvironment
 from workers.errors import ConfigurationError
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
@@ -50,7 +51,7 @@ NOT_SERVING = (
 )
 
 
-class Environment(OperationsEnvironment):
+class Environment(RecordsEnvironment, OperationsEnvironment):
     """One field per variable; the variable's name is the field's name in capitals."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

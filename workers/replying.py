@@ -31,7 +31,7 @@ from workers.language_model.contract import (
     ToolUsePart,
 )
 from workers.language_model.span_attributes import answered_attributes, asked_attributes
-from workers.language_model.token_estimate import estimated_input_tokens, estimated_tokens
+from workers.language_model.token_estimate import estimated_input_tokens, estimated_picture_tokens, estimated_tokens
 from workers.reply_sentences import ReplySentences
 from workers.streams.messages import (
     OutputEntry,
@@ -71,6 +71,8 @@ class _Progress:
     model_id: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    picture_tokens: int = 0
     is_usage_estimated: bool = False
     running: ModelRequest | None = None
     round_text: list[str] = field(default_factory=list)
@@ -78,6 +80,7 @@ class _Progress:
 
     def begin_round(self, request: ModelRequest) -> None:
         self.running, self.round_text, self.round_tools = request, [], []
+        self.picture_tokens += estimated_picture_tokens(request)
 
     def end_round(self, finished: ModelFinished) -> None:
         self.running = None
@@ -94,6 +97,7 @@ class _Progress:
     def _add_usage(self, usage: ModelUsage) -> None:
         self.input_tokens += usage.input_tokens
         self.output_tokens += usage.output_tokens
+        self.cached_input_tokens += usage.cached_input_tokens
         self.is_usage_estimated = self.is_usage_estimated or usage.is_estimated
 
 
@@ -262,6 +266,8 @@ class ReplyWriter:
                 first_token_ms=progress.first_token_ms,
                 model_id=progress.model_id,
                 is_usage_estimated=progress.is_usage_estimated,
+                cached_input_tokens=progress.cached_input_tokens,
+                picture_tokens=progress.picture_tokens,
             )
         )
 

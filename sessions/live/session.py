@@ -19,6 +19,7 @@ from sessions.live.listening import Listening
 from sessions.live.pictures import Pictures
 from sessions.live.planning import SessionIdentity, audio_shape
 from sessions.live.replying import KeepRecord, Replying
+from sessions.live.telling import Telling
 from sessions.live.transport import ConfigChanges, EventClock, ReplyOptions, Transport
 from sessions.live.turn_taking import events as turn_events
 from sessions.live.turns import Lines, Turn, Turns
@@ -35,8 +36,6 @@ logger = structlog.get_logger(__name__)
 MIN_COMMIT_MS = 100
 COMMIT_SILENCE_MS = 1_000
 MAX_EARLY_CHANGES = 20
-HOLD_SECONDS = 0.005
-"""Publishing takes 2 to 4 ms; telling the client of the turn took as long beside it, on the same interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class LiveSession:
         self.log_ids = begin_session()
         self._config = config
         self._parts = parts
-        self._transport: Transport | None = transport
+        self._telling = Telling(transport)
         self._on_detached = on_detached
         self._clock = EventClock(identity.epoch)
         self._loop_started_at = asyncio.get_running_loop().time()
@@ -80,7 +79,6 @@ class LiveSession:
         self._committed_ms = 0
         self._early_changes: list[ConfigChanges] = []
         self._closing: asyncio.Task[None] | None = None
-        self._held: list[facts.Fact] | None = None
 
     # --- Conversation: who and how ------------------------------------------------------------------------------------
 
@@ -132,10 +130,9 @@ class LiveSession:
     async def close(self, code: int | None = None, reason: str = "") -> None:
         """Everything of the session stops: streams, tasks, timers. With a code the client's connection is closed too."""
         self._is_started = False
-        self.release_facts()
         self._turns.close()
         self._answering.close()
-        transport, self._transport = self._transport, None
+        transport = self._telling.end()
         await self._replying.close()
         await self._decisions.close()
         if self._listening is not None:
@@ -145,8 +142,7 @@ class LiveSession:
             transport.end(code, reason)
 
     def detach(self, transport: Transport) -> None:
-        if transport is self._transport:
-            self._transport = None
+        if self._telling.part_from(transport):
             self._on_detached(self)
 
     def update(self, changes: ConfigChanges, event_id: str | None) -> None:
@@ -319,23 +315,13 @@ class LiveSession:
     # --- ReplyingHost -------------------------------------------------------------------------------------------------
 
     def deliver(self, fact: facts.Fact) -> None:
-        if isinstance(fact, facts.PlaybackFlushed):
-            self.release_facts()
-        if self._held is not None:
-            self._held.append(fact)
-        elif self._transport is not None:
-            self._transport.deliver(fact)
+        self._telling.deliver(fact)
 
     def hold_facts(self) -> None:
-        """A turn has ended: what is told of it waits a moment, so that its reply is asked for before anything else."""
-        if self._held is None:
-            self._held = []
-            asyncio.get_running_loop().call_later(HOLD_SECONDS, self.release_facts)
+        self._telling.hold()
 
     def release_facts(self) -> None:
-        held, self._held = self._held, None
-        for fact in held or ():
-            self.deliver(fact)
+        self._telling.release()
 
     @property
     def may_answer(self) -> bool:
@@ -343,7 +329,7 @@ class LiveSession:
 
     @property
     def client_holds_playback(self) -> bool:
-        return self._transport is not None and self._transport.holds_playback
+        return self._telling.holds_playback
 
     def agent_changed(self) -> None:
         replying = self._replying

@@ -22,8 +22,12 @@ def estimated_input_tokens(request: ModelRequest) -> int:
     parts = [part for message in request.messages for part in message.parts]
     texts = [request.system, *(_text(part) for part in parts)]
     texts += [tool.description + json.dumps(tool.parameters) for tool in request.tools]
-    pictures = sum(isinstance(part, PicturePart) for part in parts)
-    return estimated_tokens("".join(texts)) + pictures * TOKENS_PER_PICTURE
+    return estimated_tokens("".join(texts)) + estimated_picture_tokens(request)
+
+
+def estimated_picture_tokens(request: ModelRequest) -> int:
+    pictures = sum(isinstance(part, PicturePart) for message in request.messages for part in message.parts)
+    return pictures * TOKENS_PER_PICTURE
 
 
 def _text(part: ModelPart) -> str:

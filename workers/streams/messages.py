@@ -121,7 +121,8 @@ class ReplyWritten(OutputEntry):
     """The model is done; times are milliseconds inside the worker, provider waits apart for the bench.
 
     `stop_reason` is the model's, or `cancelled`: then the entry only tells what the reply has cost.
-    `model_id` is the model that answered last; `is_usage_estimated` marks tokens that were partly guessed.
+    `model_id` is the model that answered last; `is_usage_estimated` marks tokens that were partly guessed. Cached tokens
+    are counted beside the input; `picture_tokens` is what of the input the pictures made, by the rule of their sizes.
     """
 
     sentence_count: int
@@ -131,6 +132,8 @@ class ReplyWritten(OutputEntry):
     first_token_ms: float = 0.0
     model_id: str = ""
     is_usage_estimated: bool = False
+    cached_input_tokens: int = 0
+    picture_tokens: int = 0
     kind: Literal["reply_written"] = "reply_written"
 
 
@@ -162,11 +165,13 @@ class SpeechFinished(OutputEntry):
 class WordMarks(OutputEntry):
     """When words of a sentence sound, from its speech's first sample; places are characters of the sentence as sent.
 
-    May come before or after SpeechFinished, in parts for a long text, or never.
+    May come before or after SpeechFinished, in parts for a long text, or never. `billed_characters`: what asking for
+    them has cost, beside the speech; `words` may be empty then.
     """
 
     sentence_index: int
     words: tuple[WordMark, ...]
+    billed_characters: int = 0
     kind: Literal["word_marks"] = "word_marks"
 
 
