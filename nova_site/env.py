@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -18,6 +18,7 @@ from workers.errors import ConfigurationError
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
 Kind = Literal["speech_to_text", "language_model", "text_to_speech"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Words = Annotated[tuple[str, ...], NoDecode]
 
 PROVIDERS: dict[Kind, dict[str, str]] = {
@@ -39,15 +40,9 @@ PROVIDERS: dict[Kind, dict[str, str]] = {
 POLLY_LIMIT = re.compile(r"([a-z-]+)=([1-9]\d{0,4})/([1-9]\d{0,4})")
 DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
 AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-NOT_SERVING = (
-    "makemigrations",
-    "collectstatic",
-    "check",
-    "doctor",
-    "talk",
-    "run_local",
-    "replay_turns",
-    "prove_on_aws",
+NOT_SERVING = frozenset(
+    "makemigrations collectstatic check doctor talk run_local replay_turns cost_report erase_session "
+    "retire_records reap prove_on_aws".split()
 )
 
 
@@ -265,6 +260,11 @@ class Environment(RecordsEnvironment, OperationsEnvironment):
         if wanted not in PROVIDERS[kind]:
             raise ConfigurationError(f"NOVA_{kind.upper()}={wanted!r}: must be aws, local or a dotted path")
         return PROVIDERS[kind][wanted]
+
+    def provider_name(self, kind: Kind) -> str:
+        """`aws` or `local` for ours, however they were named; of another its dotted path."""
+        path = self.provider(kind)
+        return next((name for name, known in PROVIDERS[kind].items() if known == path), path)
 
     @property
     def broker_url(self) -> str:

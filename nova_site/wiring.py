@@ -1,6 +1,7 @@
 """Hands each process its own frozen settings, made from the environment."""
 
-from nova_site.env import Environment
+from nova_site.env import KINDS, Environment
+from sessions.live.usage import Providers
 from sessions.settings import WebSettings
 from workers.settings import WorkerSettings
 
@@ -25,6 +26,7 @@ def build_web_settings(env: Environment) -> WebSettings:
         speech_to_text=env.provider("speech_to_text"),
         language_model=env.provider("language_model"),
         text_to_speech=env.provider("text_to_speech"),
+        providers=Providers(*(env.provider_name(kind) for kind in KINDS)),
         aws=env.aws,
         transcribe_transport=env.nova_transcribe_transport,
         transcribe_streams_quota=env.nova_transcribe_streams_quota,
@@ -56,4 +58,9 @@ def build_web_settings(env: Environment) -> WebSettings:
         web_processes=env.web_processes,
         broker_url=env.broker_url,
         polly_limits=env.polly_limits,
+        records_kept_days=env.nova_records_kept_days,
+        budget_session_usd=env.nova_budget_session_usd,
+        budget_key_day_usd=env.nova_budget_key_day_usd,
+        budget_day_usd=env.nova_budget_day_usd,
+        prices_path=env.nova_prices,
     )

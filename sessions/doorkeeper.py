@@ -97,7 +97,7 @@ class Doorkeeper:
             await asyncio.wait(self._closing, timeout=CLOSED_GRACE_SECONDS)
 
     def _wake_with(self, session: LiveSession, row: Session) -> None:
-        session.start(row.id, _config_of(row))
+        session.start(row.id, _config_of(row), row.owner)
         self._sessions.started(session)
 
     def _detached(self, session: LiveSession) -> None:

@@ -8,6 +8,7 @@ from workers.metric_labels import DELAY_SECONDS, QUICK_SECONDS, Bounded, bounded
 
 STAGES: Final = (
     "end_of_turn",
+    "reply_asked",
     "model_first_token",
     "first_sentence",
     "speech_asked",
@@ -28,7 +29,7 @@ CLOSINGS: Final = ("client", "superseded", "ended", "restart")
 CUTS: Final = ("too_fast", "audio_overrun", "too_slow", "deaf")
 STREAM_CAUSES: Final = ("first", "lost", "rotated", "idle")
 FRAME_RESULTS: Final = ("kept", "skipped", "failed")
-SERVICES: Final = ("transcribe", "bedrock", "polly")
+SERVICES: Final = ("speech_to_text", "language_model", "text_to_speech")
 RESUMES: Final = ("resumed", "expired", "unknown", "refused")
 VOICE_ENGINES: Final = ("energy", "silero")
 QUEUES: Final = ("reply", "speech", "vision")
@@ -134,7 +135,7 @@ def count_resume(outcome: str) -> None:
 
 
 def add_cost(service: str, usd: float) -> None:
-    """`service`: one of SERVICES. An estimate is counted once; what is reconciled later stays in the records."""
+    """`service`: one of SERVICES. What has become cheaper than was thought stays in the records: counters only rise."""
     if usd > 0:
         COST_USD.of(service).inc(usd)
 

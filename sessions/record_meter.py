@@ -8,6 +8,9 @@ from sessions.live.replying import KeepRecord, Record
 from sessions.turn_traces import trace_turn
 from workers import tracing
 
+KNOWN_USAGES: Final = 2_000
+_known_usd: dict[str, float] = {}
+
 
 def measured(keep_record: KeepRecord) -> KeepRecord:
     """The same, and each record is counted, whether it could be kept or not."""
@@ -22,7 +25,9 @@ def measured(keep_record: KeepRecord) -> KeepRecord:
 
 
 def count_record(record: Record) -> None:
-    """Kinds that are not known here are nobody's turn."""
+    """Any record may bring along what was used since the one before."""
+    for usage in record.get("usages", ()):
+        _count_usage(usage)
     if record.get("kind") == "turn":
         _count_turn(record)
     elif record.get("kind") == "decisions":
@@ -38,6 +43,15 @@ def _count_turn(record: Record) -> None:
         metrics.count_failure(record["error_code"])
     if tracing.is_tracing():
         trace_turn(record)
+
+
+def _count_usage(usage: dict[str, Any]) -> None:
+    """One that is told again has grown: only what has been added counts."""
+    usage_id, usd = usage["usage_id"], float(usage.get("cost_usd", 0))
+    metrics.add_cost(usage["service"], usd - _known_usd.pop(usage_id, 0.0))
+    _known_usd[usage_id] = usd
+    if len(_known_usd) > KNOWN_USAGES:
+        del _known_usd[next(iter(_known_usd))]
 
 
 def _count_decision(decision: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sessions.live.usage import AMAZON, Providers
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
 
@@ -44,3 +45,9 @@ class WebSettings:
     web_processes: int
     broker_url: str = ""
     polly_limits: Mapping[str, CallLimit] = field(default_factory=lambda: POLLY_LIMITS)
+    providers: Providers = AMAZON
+    records_kept_days: int = 0
+    budget_session_usd: float = 0.0
+    budget_key_day_usd: float = 0.0
+    budget_day_usd: float = 0.0
+    prices_path: str | None = None

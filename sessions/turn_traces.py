@@ -12,7 +12,7 @@ STEPS: Final = ("first_sentence", "speech_asked", "first_audio")
 def trace_turn(record: dict[str, Any]) -> None:
     """Nothing of it is what was said."""
     started_ns, ended_ns = _ns(record["started_at"]), _ns(record["ended_at"])
-    answered_ns = min(max(_ns(record["turn_ended_at"]), started_ns), ended_ns)
+    answered_ns = min(max(_turn_end_ns(record), started_ns), ended_ns)
     turn = tracing.turn_span(record["turn_id"], started_ns)
     turn.attributes.update(_attributes(record))
     turn.error_code = record["error_code"]
@@ -46,6 +46,13 @@ def _attributes(record: dict[str, Any]) -> dict[str, Any]:
         "nova.speculations": record["speculations"],
         **delays,
     }
+
+
+def _turn_end_ns(record: dict[str, Any]) -> int:
+    """Of a reply that answers no turn: its beginning."""
+    if record["paused_at"] is None:
+        return _ns(record["started_at"])
+    return _ns(record["paused_at"] + record["delays"].get("end_of_turn", 0.0) / 1_000)
 
 
 def _ns(seconds: float) -> int:

@@ -31,8 +31,8 @@ class Purpose(models.TextChoices):
 class Usage(models.Model):
     """What one call, or one stream, of a service used and cost. `usage_id` names it: a later word about it replaces this.
 
-    `model` is a model's id, a voice engine, or the service's name for hearing. `picture_tokens` and
-    `cached_input_tokens` are part of `input_tokens`. `estimated_usd` is what was thought before the service said.
+    `model` is a model's id or a voice's engine. `picture_tokens` are part of `input_tokens`, cached ones stand beside
+    them. `estimated_usd` is what was thought before the service said.
     """
 
     usage_id = models.CharField(max_length=160, unique=True)

@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
 from sessions import lifecycle, metrics, presence
+from sessions.accounting import make_accounts
 from sessions.backlog import Backlog
 from sessions.configured import web_settings
 from sessions.doorkeeper import SESSION_ENDED, SUPERSEDED, Doorkeeper
@@ -22,8 +23,11 @@ from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
 from sessions.loop_watch import watch_loop
 from sessions.record_meter import measured
-from sessions.records import Outbox, RecordWriter
+from sessions.records.outbox import Outbox
+from sessions.records.retention import retire_some
+from sessions.records.writer import RecordWriter
 from sessions.speech_to_text.contract import SpeechToText
+from sessions.spending import DaySpending, catch_up_with_rows
 from workers.errors import NovaError, ProviderError
 from workers.log_context import working_for
 from workers.plugins import load_provider
@@ -48,7 +52,9 @@ LIFE_SECONDS = 1.0
 BACKLOG_SECONDS = 2.0
 REAPER = "reaper"
 RECORD_WRITER = "record_writer"
+HOUSEKEEPER = "housekeeper"
 RECORD_PAUSE_SECONDS = 1.0
+HOUSEKEEPING_SECONDS = 60.0
 REAP_SECONDS = 1.0
 STOP_LIMIT_SECONDS = 3.0
 GOING_AWAY = 1012
@@ -70,7 +76,9 @@ class WebProcess:
         self._writer = RecordWriter(self._client)
         self._desk = CeleryWorkDesk(settings.redis_url, self.web_id)
         self._ear = load_provider(settings.speech_to_text, SpeechToText, settings)
-        parts = SessionParts(self._desk, self._ear, measured(self._outbox.keep))
+        self._spending = DaySpending(self._client)
+        accounts = make_accounts(settings, self._spending, self._budget_spent)
+        parts = SessionParts(self._desk, self._ear, measured(self._outbox.keep), accounts)
         self.doorkeeper = Doorkeeper(self.sessions, parts, self._leases, self.publish_control)
         output = keys.output_stream(self.web_id)
         self._output_reader = StreamReader(self._blocking[0], output, self._take_output)
@@ -88,6 +96,7 @@ class WebProcess:
             "loop_watch": watch_loop(),
             REAPER: self._alone(REAPER, REAP_SECONDS, self._reap),
             RECORD_WRITER: self._alone(RECORD_WRITER, RECORD_PAUSE_SECONDS, self._write_records),
+            HOUSEKEEPER: self._alone(HOUSEKEEPER, HOUSEKEEPING_SECONDS, self._keep_house),
         }
         for name, loop in loops.items():
             self._spawn(name, loop)
@@ -105,8 +114,9 @@ class WebProcess:
             await asyncio.wait(self._tasks, timeout=STOP_LIMIT_SECONDS)
         with contextlib.suppress(redis.RedisError, TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_SECONDS):
-                await self._leases.release_all([REAPER, RECORD_WRITER])
+                await self._leases.release_all([REAPER, RECORD_WRITER, HOUSEKEEPER])
                 await self._client.delete(keys.output_stream(self.web_id))
+        self._writer.close()
         await self._desk.close()
         await self._ear.close()
         await self._backlog.close()
@@ -167,6 +177,7 @@ class WebProcess:
         await self._leases.show_life()
         await self._outbox.flush()
         self._show_figures()
+        await self._spending.exchange()
         present = [session.session_id for session in self.sessions if session.session_id]
         if present:
             await sync_to_async(presence.touch, thread_sensitive=False)(present)
@@ -174,13 +185,29 @@ class WebProcess:
     def _show_figures(self) -> None:
         metrics.show_sessions(self.sessions.states())
         metrics.show_voice_engine(voice_engine_name(), web_settings().voice_activity)
-        metrics.RECORDS_WAITING.set(len(self._outbox))
+        metrics.RECORDS_WAITING.set(self._outbox.waiting)
 
     async def _reap(self) -> None:
         await sync_to_async(lifecycle.reap_once)()
 
+    async def _keep_house(self) -> None:
+        """A little of what is due each time, in a thread of its own: others wait for the database too."""
+        await sync_to_async(catch_up_with_rows, thread_sensitive=False)()
+        await sync_to_async(retire_some, thread_sensitive=False)(web_settings().records_kept_days)
+
+    def _budget_spent(self, session_id: str) -> None:
+        self._spawn("end_spent", self._end_spent(session_id))
+
+    async def _end_spent(self, session_id: str) -> None:
+        """The socket is closed even when the row cannot be written; the reaper finds the session later."""
+        self._stop_session(StopSession(session_id, "budget"))
+        try:
+            await sync_to_async(lifecycle.end_spent)(session_id)
+        except _LOOP_FAULTS as error:
+            logger.warning("spent_session_not_ended", session_id=session_id, error=type(error).__name__)
+
     async def _write_records(self) -> None:
-        await self._writer.write_waiting()
+        await self._writer.write_all()
 
     # --- entries ----------------------------------------------------------------------------------------------------
 

@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from sessions.live import facts, voice_activity
+from sessions.live.accounts import Accounts
 from sessions.live.answering import Answering
+from sessions.live.budget import Step, saving
 from sessions.live.changes import apply_changes
+from sessions.live.chronicle import Chronicle, described
 from sessions.live.config import SessionConfig
 from sessions.live.decision_writer import DecisionWriter
 from sessions.live.history import History
@@ -45,6 +48,7 @@ class SessionParts:
     desk: WorkDesk
     ear: SpeechToText
     keep_record: KeepRecord
+    accounts: Accounts = field(default_factory=Accounts)
 
 
 class LiveSession:
@@ -60,8 +64,11 @@ class LiveSession:
     ) -> None:
         self.identity = identity
         self.log_ids = begin_session()
-        self._config = config
-        self._parts = parts
+        self._config = self._wished = config
+        self._saving: Step = "free"
+        self._chronicle = Chronicle(identity.generation, parts.accounts, parts.keep_record, self)
+        desk, ear = self._chronicle.meter.desk(parts.desk), self._chronicle.meter.hearing.metered(parts.ear)
+        self._parts = parts = replace(parts, desk=desk, ear=ear, keep_record=self._chronicle.keep)
         self._telling = Telling(transport)
         self._on_detached = on_detached
         self._clock = EventClock(identity.epoch)
@@ -106,7 +113,7 @@ class LiveSession:
     def state(self) -> facts.StateChanged:
         return self._state
 
-    def start(self, session_id: str, config: SessionConfig) -> None:
+    def start(self, session_id: str, config: SessionConfig, owner: str = "") -> None:
         """Wake the agent with its graph's configuration; what the client had changed before is applied again."""
         if self._is_started:
             return
@@ -114,9 +121,9 @@ class LiveSession:
         self.log_ids.session_id = session_id
         for changes in self._early_changes:
             config = apply_changes(config, changes)
-        self._config = config
-        self._turns.change_settings(config.turns)
+        self._live_by(config)
         self._is_started = True
+        self._chronicle.begin(session_id, owner, config.graph_name, described(config))
         self.deliver(facts.ConfigChanged(config))
         self.deliver(facts.VisionChanged(config.vision.frame_interval_ms if config.vision.enabled else 0))
         self.agent_changed()
@@ -138,6 +145,7 @@ class LiveSession:
         if self._listening is not None:
             await self._listening.close()
             self._listening = None
+        await self._chronicle.close()
         if transport is not None and code is not None:
             transport.end(code, reason)
 
@@ -146,10 +154,10 @@ class LiveSession:
             self._on_detached(self)
 
     def update(self, changes: ConfigChanges, event_id: str | None) -> None:
-        before, self._config = self._config, apply_changes(self._config, changes)
+        before = self._config
+        self._live_by(apply_changes(self._wished, changes))
         if not self._is_started:
             self._early_changes = [*self._early_changes[-MAX_EARLY_CHANGES:], changes]
-        self._turns.change_settings(self._config.turns)
         if audio_shape(before) != audio_shape(self._config):
             self._stop_listening()
         self.deliver(facts.ConfigChanged(self._config, event_id))
@@ -315,7 +323,7 @@ class LiveSession:
     # --- ReplyingHost -------------------------------------------------------------------------------------------------
 
     def deliver(self, fact: facts.Fact) -> None:
-        self._telling.deliver(fact)
+        self._telling.deliver(self._chronicle.note(fact))
 
     def hold_facts(self) -> None:
         self._telling.hold()
@@ -349,6 +357,7 @@ class LiveSession:
         """An output entry of this session; older generations are dropped."""
         if entry.generation != self.identity.generation or not self._is_started:
             return
+        self._chronicle.take(entry)
         if isinstance(entry, FrameKept | FrameSkipped | WorkFailed) and self._watching.owns(entry.reply_id):
             self._watching.take(entry, self.now_ms())
         elif isinstance(entry, WorkFailed) and entry.stage == "frame":
@@ -360,8 +369,17 @@ class LiveSession:
         """Called four times a second."""
         if self._is_started:
             self._replying.check()
+            self._chronicle.check()
+
+    def save(self, step: Step) -> None:
+        self._saving = step
+        self._live_by(self._wished)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _live_by(self, wished: SessionConfig) -> None:
+        self._wished, self._config = wished, saving(wished, self._saving)
+        self._turns.change_settings(self._config.turns)
 
     def _require_start(self) -> None:
         if not self._is_started:

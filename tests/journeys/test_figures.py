@@ -47,8 +47,8 @@ async def _conversation(house: House) -> Talk:
 
     listening = asyncio.create_task(listen())
     channel, secret = await generate_ticket(house, key=CALLER_KEY)
-    wishes = {"properties": {"llm": {"greeting": "", "prompt": INSTRUCTIONS}}}
-    session_id = await start_channel(house, channel, key=CALLER_KEY, **wishes)
+    properties = {"llm": {"greeting": "", "prompt": INSTRUCTIONS}}
+    session_id = await start_channel(house, channel, key=CALLER_KEY, properties=properties)
     async with connect_socket(house, key=secret) as client:
         await client.show(scene(100))
         await client.speak(speech(800))
@@ -202,9 +202,9 @@ def canaries(talk: Talk, house: House, text: str) -> list[str]:
 def _page(url: str) -> str:
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
-            return str(answer.headers) + answer.read().decode()
+            return f"{answer.headers}{answer.read().decode()}"
     except urllib.error.HTTPError as error:
-        return str(error.headers) + error.read().decode(errors="replace")
+        return f"{error.headers}{error.read().decode(errors='replace')}"
 
 
 def _command_lines(process: Process) -> str:

@@ -69,6 +69,12 @@ def single_loop_lease(loop_name: str) -> str:
 
 
 RECORDS_POSITION = "nova:records:position"
+REFUSED_RECORDS_STREAM = "nova:records:refused"
+
+
+def day_spending(day: str) -> str:
+    """USD that were spent on a day, by owner and in all."""
+    return f"nova:spending:{day}"
 
 
 def speech_streams(scope: str) -> str:

@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         nova: WebSettings = settings.NOVA
-        subject, prices = _subject(nova), price_table(None)
+        subject, prices = _subject(nova), price_table(nova.prices_path)
         try:
             question = question_in(nova.language)
             check_price(worst_case_usd(prices, subject), options["max_usd"])
