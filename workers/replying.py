@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import redis
 import structlog
@@ -12,7 +12,6 @@ import structlog
 from workers import metrics, tracing
 from workers.errors import ProviderTimeoutError, ReplyCancelled, RequestExpiredError, StreamsUnavailableError
 from workers.language_model.contract import (
-    FramePart,
     LanguageModel,
     ModelFinished,
     ModelMessage,
@@ -20,8 +19,6 @@ from workers.language_model.contract import (
     ModelPart,
     ModelRequest,
     ModelUsage,
-    PictureFormat,
-    PicturePart,
     StoredMessage,
     StoredPart,
     TextDelta,
@@ -33,6 +30,7 @@ from workers.language_model.contract import (
 from workers.language_model.span_attributes import answered_attributes, asked_attributes
 from workers.language_model.token_estimate import estimated_input_tokens, estimated_picture_tokens, estimated_tokens
 from workers.reply_sentences import ReplySentences
+from workers.request_pictures import NEWEST_FRAME_WAIT_SECONDS, fill_in
 from workers.streams.messages import (
     OutputEntry,
     ReplyRequest,
@@ -46,8 +44,6 @@ logger = structlog.get_logger(__name__)
 
 WORDS_TIMEOUT_SECONDS = 5.0
 CONFIRMATION_TIMEOUT_SECONDS = 10.0
-NEWEST_FRAME_WAIT_SECONDS = 0.2
-FRAME_POLL_SECONDS = 0.01
 WITH_WORDS = frozenset({"final", "confirmed"})
 ENDED = frozenset({"confirmed", "discarded"})
 
@@ -73,6 +69,8 @@ class _Progress:
     output_tokens: int = 0
     cached_input_tokens: int = 0
     picture_tokens: int = 0
+    pictures: int = 0
+    picture_bytes: int = 0
     is_usage_estimated: bool = False
     running: ModelRequest | None = None
     round_text: list[str] = field(default_factory=list)
@@ -159,25 +157,16 @@ class ReplyWriter:
             parts.append(TextPart(self._users_words(self._request.transcript_id)))
         if parts:
             stored.append(StoredMessage("user", tuple(parts)))
-        frames = self._load_frames(stored)
-        return [_model_message(message, frames) for message in stored]
+        started_at_ms = self._request.clock_started_at_ms
+        filled = fill_in(stored, self._client, started_at_ms, wait_seconds=NEWEST_FRAME_WAIT_SECONDS)
+        self._progress.pictures, self._progress.picture_bytes = filled.pictures, filled.picture_bytes
+        return list(filled.messages)
 
     def _users_words(self, transcript_id: str) -> str:
         entry = self._transcripts.wait_for(transcript_id, WITH_WORDS, WORDS_TIMEOUT_SECONDS)
         if entry is None:
             raise RequestExpiredError("the user's words did not arrive on the transcripts stream")
         return entry.text
-
-    def _load_frames(self, messages: list[StoredMessage]) -> dict[str, bytes]:
-        """Pictures by key; those whose life is over are missing. The newest may still be with the vision worker."""
-        wanted = [part.key for message in messages for part in message.parts if isinstance(part, FramePart)]
-        deadline = time.monotonic() + NEWEST_FRAME_WAIT_SECONDS
-        while wanted:
-            values: Any = self._client.mget(wanted)
-            if values[-1] is not None or time.monotonic() > deadline:
-                return {key: value for key, value in zip(wanted, values, strict=True) if value is not None}
-            time.sleep(FRAME_POLL_SECONDS)
-        return {}
 
     def _one_round(self, messages: tuple[ModelMessage, ...], tools: tuple[ToolSpec, ...], options: ModelOptions) -> str:
         request = ModelRequest(self._request.system, messages, options, tools)
@@ -268,6 +257,8 @@ class ReplyWriter:
                 is_usage_estimated=progress.is_usage_estimated,
                 cached_input_tokens=progress.cached_input_tokens,
                 picture_tokens=progress.picture_tokens,
+                pictures=progress.pictures,
+                picture_bytes=progress.picture_bytes,
             )
         )
 
@@ -277,20 +268,3 @@ class ReplyWriter:
         if self._progress.input_tokens:
             with suppress(StreamsUnavailableError):
                 self._finish("cancelled")
-
-
-def _model_message(message: StoredMessage, frames: dict[str, bytes]) -> ModelMessage:
-    parts: list[ModelPart] = []
-    for part in message.parts:
-        if not isinstance(part, FramePart):
-            parts.append(part)
-        elif part.key in frames:
-            data = frames[part.key]
-            parts.append(PicturePart(data, _format_of(data), part.source, part.captured_at_ms))
-    return ModelMessage(message.role, tuple(parts))
-
-
-def _format_of(data: bytes) -> PictureFormat:
-    if data.startswith(b"\x89PNG"):
-        return "png"
-    return "webp" if data[8:12] == b"WEBP" else "jpeg"

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from sessions.live.usage import FREE, Providers, PurposeName, Usage, thinking_cost
 from workers.language_model.contract import FramePart, TextPart, ToolResultPart
-from workers.language_model.token_estimate import TOKENS_PER_PICTURE, estimated_tokens
+from workers.language_model.model_table import picture_tokens
+from workers.language_model.token_estimate import estimated_tokens
 from workers.prices import PriceTable
 from workers.streams.messages import OutputEntry, ReplyRequest, ReplyWritten, SentenceWritten, TaskBeat, WorkFailed
 
@@ -150,4 +151,4 @@ def _input_tokens(request: ReplyRequest) -> int:
     texts += [part.content for part in parts if isinstance(part, ToolResultPart)]
     texts += [tool.description + str(tool.parameters) for tool in request.tools]
     pictures = len(request.user_frames) + sum(isinstance(part, FramePart) for part in parts)
-    return estimated_tokens(request.system + "".join(texts)) + pictures * TOKENS_PER_PICTURE
+    return estimated_tokens(request.system + "".join(texts)) + pictures * picture_tokens(request.options.model, 0, 0)

@@ -12,6 +12,7 @@ KEPT_FRAME_LIFE_SECONDS = 900
 TASK_EXPIRES_SECONDS = 10
 PUBLISHED_AT_HEADER = "published_at"
 """Of each task: seconds since 1970."""
+FRAME_LIMIT_SECONDS = 3.0
 PREPARED_REPLY_SECONDS = 10.0
 PREPARED_SPEECH_SECONDS = 45.0
 BEAT_INTERVAL_SECONDS = 0.5
@@ -48,6 +49,21 @@ def raw_frame(frame_id: str) -> str:
 
 def kept_frame(frame_id: str) -> str:
     return f"nova:frame:{frame_id}:kept"
+
+
+def session_pictures(session_id: str, kind: str) -> str:
+    """The ids of a session's kept pictures of one kind, scored by when each was last of use (seconds)."""
+    return f"nova:session:{session_id}:pictures:{kind}"
+
+
+def newest_pictures(session_id: str) -> str:
+    """By source: the id of the newest kept frame and when it was captured."""
+    return f"nova:session:{session_id}:newest_pictures"
+
+
+def session_forgotten(session_id: str) -> str:
+    """Set when a session's pictures were dropped, so that work still running keeps none."""
+    return f"nova:session:{session_id}:forgotten"
 
 
 def web_lease(web_id: str) -> str:
