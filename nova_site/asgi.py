@@ -16,12 +16,16 @@ from sessions.admin.live_socket import live_urlpatterns  # noqa: E402
 from sessions.realtime.doorway import set_doorway  # noqa: E402
 from sessions.realtime.routing import websocket_urlpatterns  # noqa: E402
 from sessions.web_process import WebProcess  # noqa: E402
+from workers.metrics_server import MetricsPort, serve_metrics  # noqa: E402
+from workers.tracing import start_tracing  # noqa: E402
 
-configure_logging(ENV.nova_log_format, ENV.nova_log_level)
+configure_logging(ENV)
 
 
 async def start_web_process() -> WebProcess:
     """Make the process's shared parts on the running loop, open the websocket door to them, and start the loops."""
+    start_tracing(ENV.nova_tracing_endpoint, "web")
+    serve_metrics(MetricsPort(ENV.nova_metrics_host, ENV.nova_metrics_port))
     process = WebProcess()
     set_doorway(process.doorkeeper)
     await process.start()

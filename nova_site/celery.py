@@ -16,6 +16,7 @@ from kombu.transport.redis import Channel as RedisChannel
 from nova_site.env import environment
 from nova_site.logs import configure_logging
 from nova_site.wiring import worker_settings
+from nova_site.worker_metrics import open_worker_metrics
 from workers.errors import ConfigurationError
 from workers.garbage import settle_garbage
 from workers.plugins import load_object
@@ -112,8 +113,7 @@ app = _make_app()
 
 @signals.setup_logging.connect  # type: ignore[untyped-decorator,unused-ignore]
 def _set_up_logging(**_: Any) -> None:
-    env = environment()
-    configure_logging(env.nova_log_format, env.nova_log_level)
+    configure_logging(environment())
 
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator,unused-ignore]
@@ -122,8 +122,11 @@ def _start_parent(sender: Any, **_: Any) -> None:
     _set_up_logging()  # Celery's own moment for it comes later
     queues = frozenset(sender.app.amqp.queues.consume_from)
     env = environment()
+    open_worker_metrics(env, sender.concurrency, has_children="vision" in queues)
     try:
         load_object("workers.startup.start_parent")(queues, worker_settings(env))
+        if "vision" not in queues:  # frames belong to no turn
+            load_object("workers.tracing.start_tracing")(env.nova_tracing_endpoint, "talking")
     except ConfigurationError as error:
         raise SystemExit(f"worker refused to start: {error.text}") from error
     if env.nova_worker_beat_file is not None:

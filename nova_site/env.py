@@ -2,15 +2,18 @@
 
 import functools
 import ipaddress
+import os
 import re
 import secrets
 import sys
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from nova_site.env_admin import AdminEnvironment
+from nova_site.env_operations import OperationsEnvironment
 from nova_site.env_records import RecordsEnvironment
 from nova_site.env_vision import VisionEnvironment
 from workers.errors import ConfigurationError
@@ -38,13 +41,14 @@ PROVIDERS: dict[Kind, dict[str, str]] = {
 
 POLLY_LIMIT = re.compile(r"([a-z-]+)=([1-9]\d{0,4})/([1-9]\d{0,4})")
 DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
+AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 NOT_SERVING = frozenset(
     "makemigrations migrate housekeeping collectstatic check doctor talk run_local replay_turns cost_report erase_session "
-    "retire_records reap make_operator".split()
+    "retire_records reap make_operator prove_on_aws".split()
 )
 
 
-class Environment(AdminEnvironment, RecordsEnvironment, VisionEnvironment):
+class Environment(VisionEnvironment, OperationsEnvironment, AdminEnvironment, RecordsEnvironment):
     """One field per variable; the variable's name is the field's name in capitals."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
@@ -288,6 +292,18 @@ class Environment(AdminEnvironment, RecordsEnvironment, VisionEnvironment):
             transcribe_endpoint_url=self.aws_endpoint_url_transcribe_streaming,
             ca_bundle_path=self.aws_ca_bundle,
         )
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be read in a log: the settings' own, and the AWS keys that may stand beside them."""
+        held = (self.django_secret_key, self.agora_app_certificate, self.nova_origin_secret)
+        urls = (self.redis_url, self.broker_url, self.database_url)
+        found = [
+            *(secret.get_secret_value() for secret in held if secret is not None),
+            *self.nova_api_keys,
+            *(urlsplit(url).password or "" for url in urls),
+            *(os.environ.get(name, "") for name in AWS_SECRETS),
+        ]
+        return tuple(secret for secret in found if secret)
 
     def secret_key(self) -> str:
         """Required outside open mode: signed tickets must outlive a restart and hold on every web process."""

@@ -1,11 +1,30 @@
-"""Logging of every process: one line an event, JSON or for a console, on standard error."""
+"""Logging of every process: one line an event, JSON or for a console, on standard error.
 
+A line carries the ids of the session and turn it is about. What people said stands only in fields whose name begins with
+`private_`, which are left out unless the settings want them. No line leaves with a secret in it: those that the settings
+hold, and what looks like one, are blotted out of the finished line, tracebacks included.
+"""
+
+import json
 import logging.config
-from typing import Any, Literal
+import re
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
 import structlog
 
+from nova_site.env import Environment
+from workers.log_context import current_ids
+
 LogFormat = Literal["json", "console"]
+Fields = Any
+PRIVATE_PREFIX: Final = "private_"
+BLOT: Final = "***"
+SHORTEST_SECRET: Final = 8
+_LOOKS_SECRET: Final = re.compile(
+    r"(?P<before>X-Amz-(?:Security-Token|Signature|Credential)=|[Bb]earer |openai-insecure-api-key\.|\bek_|://[^/\s:@\"']*:)"
+    r"(?P<secret>[^\s&\"',@/\\]{4,})(?P<after>@?)"
+)
 
 _QUIET = (
     "asyncio",
@@ -22,11 +41,41 @@ _QUIET = (
 )
 
 
-def _shared(log_format: LogFormat) -> list[Any]:
+def _add_ids(_: Any, __: str, fields: Fields) -> Fields:
+    return {**current_ids(), **fields}
+
+
+def _leave_out_private(_: Any, __: str, fields: Fields) -> Fields:
+    return {name: value for name, value in fields.items() if not name.startswith(PRIVATE_PREFIX)}
+
+
+def without_secrets(secrets: tuple[str, ...]) -> Callable[[Any, str, str], str]:
+    """The last step of a line: it is text by now, so nothing can be hidden deeper in it."""
+    known = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    as_written = sorted({*known, *(json.dumps(secret)[1:-1] for secret in known)}, key=len, reverse=True)
+
+    def blot(_: Any, __: str, line: str) -> str:
+        for secret in as_written:
+            if secret in line:
+                line = line.replace(secret, BLOT)
+        return _LOOKS_SECRET.sub(_blotted, line)
+
+    return blot
+
+
+def _blotted(match: re.Match[str]) -> str:
+    """A colon in an address is a password's only when an @ follows; else it is a port's."""
+    if match["before"].endswith(":") and not match["after"]:
+        return match[0]
+    return f"{match['before']}{BLOT}{match['after']}"
+
+
+def _shared(log_format: LogFormat, is_private_wanted: bool) -> list[Any]:
     """A person at a console reads the clock on the wall, a machine reads UTC."""
     is_console = log_format == "console"
     return [
-        structlog.contextvars.merge_contextvars,
+        _add_ids,
+        *([] if is_private_wanted else [_leave_out_private]),
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_console else "iso", utc=not is_console),
@@ -34,7 +83,8 @@ def _shared(log_format: LogFormat) -> list[Any]:
     ]
 
 
-def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
+def logging_config(env: Environment) -> dict[str, Any]:
+    log_format = env.nova_log_format
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
@@ -47,26 +97,30 @@ def logging_config(log_format: LogFormat, level: str) -> dict[str, Any]:
         "formatters": {
             "event": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": _shared(log_format),
+                "foreign_pre_chain": _shared(log_format, env.nova_log_private),
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     *exception_formatter,
                     renderer,
+                    without_secrets(env.secrets()),
                 ],
             },
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "event"}},
-        "root": {"handlers": ["stderr"], "level": level},
+        "root": {"handlers": ["stderr"], "level": env.nova_log_level},
         # A refused request is the caller's affair; it has its answer.
         "loggers": {"django.request": {"level": "ERROR"}, **{name: {"level": "WARNING"} for name in _QUIET}},
     }
 
 
-def configure_logging(log_format: LogFormat, level: str) -> None:
+def configure_logging(env: Environment) -> None:
     """Set up both the standard library's logging and structlog; called once by each process's start."""
-    logging.config.dictConfig(logging_config(log_format, level))
+    logging.config.dictConfig(logging_config(env))
     structlog.configure(
-        processors=[*_shared(log_format), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            *_shared(env.nova_log_format, env.nova_log_private),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

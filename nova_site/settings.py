@@ -101,4 +101,4 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
 UNFOLD = UNFOLD_SETTINGS
 
 LOGGING_CONFIG = None
-LOGGING = logging_config(ENV.nova_log_format, ENV.nova_log_level)
+LOGGING = logging_config(ENV)

@@ -59,6 +59,7 @@ def build_web_settings(env: Environment) -> WebSettings:
         web_processes=env.web_processes,
         admin_hosts=env.nova_admin_hosts,
         webhook_allow_private=env.nova_webhook_allow_private,
+        broker_url=env.broker_url,
         polly_limits=env.polly_limits,
         records_kept_days=env.nova_records_kept_days,
         budget_session_usd=env.nova_budget_session_usd,

@@ -9,7 +9,7 @@ import redis
 import structlog
 from channels.db import database_sync_to_async
 
-from sessions import lifecycle
+from sessions import lifecycle, metrics
 from sessions.configured import web_settings
 from sessions.graphs.library import DEFAULT_GRAPH, load_graph
 from sessions.leases import Leases
@@ -29,6 +29,8 @@ logger = structlog.get_logger(__name__)
 SUPERSEDED = 4409
 SESSION_ENDED = 4410
 CLOSED_GRACE_SECONDS = 2.0
+CAUSES = {None: "client", SUPERSEDED: "superseded", SESSION_ENDED: "ended", 1012: "restart"}
+"""Of a session's end, by the code its client is closed with."""
 IMPLICIT_UID = 0
 IMPLICIT_IDLE_SECONDS = 5
 """A session that a socket made ends soon after it: nobody else knows its channel."""
@@ -68,6 +70,7 @@ class Doorkeeper:
                 self.close(session)
         if row is not None:
             self._wake_with(session, row)
+        metrics.SESSIONS_OPENED.inc()
         logger.info("socket_opened", channel_name=channel_name, session_id=session.session_id)
         return session
 
@@ -82,6 +85,7 @@ class Doorkeeper:
 
     def close(self, session: LiveSession, code: int | None = None, reason: str = "") -> None:
         self._sessions.remove(session)
+        metrics.SESSIONS_CLOSED.of(CAUSES.get(code, "")).inc()
         task = asyncio.get_running_loop().create_task(session.close(code, reason))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

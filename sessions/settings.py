@@ -56,6 +56,7 @@ class WebSettings:
     host: str
     port: int
     web_processes: int
+    broker_url: str = ""
     admin_hosts: tuple[str, ...] = ()
     webhook_allow_private: bool = False
     polly_limits: Mapping[str, CallLimit] = field(default_factory=lambda: POLLY_LIMITS)

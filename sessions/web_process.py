@@ -11,20 +11,23 @@ import structlog
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections
 
-from sessions import alerts, lifecycle, operator_tables, presence
+from sessions import alerts, lifecycle, metrics, operator_tables, presence
 from sessions.accounting import make_accounts
+from sessions.backlog import Backlog
 from sessions.configured import web_settings
 from sessions.doorkeeper import SESSION_ENDED, SUPERSEDED, Doorkeeper
 from sessions.leases import Leases
 from sessions.live.registry import LiveSessions
 from sessions.live.session import LiveSession, SessionParts
-from sessions.live.silero_engine import prepare_voice_engine
+from sessions.live.silero_engine import prepare_voice_engine, voice_engine_name
 from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
 from sessions.live_view.onlookers import RENEW_SECONDS, Onlookers, set_onlookers
 from sessions.live_view.showing import show_session
 from sessions.live_view.whispering import whisper
 from sessions.live_view.writer import WatchedWriter
+from sessions.loop_watch import watch_loop
+from sessions.record_meter import measured
 from sessions.records.outbox import Outbox
 from sessions.records.retention import retire_some
 from sessions.records.writer import RecordWriter
@@ -32,11 +35,14 @@ from sessions.speech_to_text.contract import SpeechToText
 from sessions.spending import DaySpending, catch_up_with_rows
 from sessions.webhooks.sender import WebhookSender, remove_old
 from workers.errors import NovaError, ProviderError
+from workers.log_context import working_for
 from workers.plugins import load_provider
 from workers.streams import keys
 from workers.streams.codec import control_fields, control_from_fields, output_from_fields
 from workers.streams.messages import (
     AnyControl,
+    FrameKept,
+    FrameSkipped,
     OperatorTablesChanged,
     SayText,
     SessionStarted,
@@ -45,6 +51,7 @@ from workers.streams.messages import (
     WatchedFact,
     WatchSession,
     WhisperText,
+    WorkFailed,
 )
 from workers.streams.redis_clients import async_blocking_client, async_command_client
 
@@ -52,6 +59,7 @@ logger = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 0.25
 LIFE_SECONDS = 1.0
+BACKLOG_SECONDS = 2.0
 REAPER = "reaper"
 RECORD_WRITER = "record_writer"
 HOUSEKEEPER = "housekeeper"
@@ -84,7 +92,7 @@ class WebProcess:
         self._ear = load_provider(settings.speech_to_text, SpeechToText, settings)
         self._spending = DaySpending(self._client)
         accounts = make_accounts(settings, self._spending, self._budget_spent)
-        parts = SessionParts(self._desk, self._ear, self._outbox.keep, accounts)
+        parts = SessionParts(self._desk, self._ear, measured(self._outbox.keep), accounts)
         self.doorkeeper = Doorkeeper(self.sessions, parts, self._leases, self.publish_control)
         output = keys.output_stream(self.web_id)
         self._output_reader = StreamReader(self._blocking[0], output, self._take_output)
@@ -94,6 +102,7 @@ class WebProcess:
         set_onlookers(self.onlookers)
         self._webhooks = WebhookSender(allows_private=settings.webhook_allow_private)
         self._next_removal_at = 0.0
+        self._backlog = Backlog(self._client, settings)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -108,6 +117,8 @@ class WebProcess:
             "watched": self._watched.run(),
             "onlookers": self._every(RENEW_SECONDS, self.onlookers.ask_again),
             "operator_tables": self._every(operator_tables.TABLES_SECONDS, self._read_tables),
+            "backlog": self._every(BACKLOG_SECONDS, self._backlog.look),
+            "loop_watch": watch_loop(),
             REAPER: self._alone(REAPER, REAP_SECONDS, self._reap),
             WEBHOOKS: self._alone(WEBHOOKS, WEBHOOK_PAUSE_SECONDS, self._send_webhooks),
             ALERTS: self._alone(ALERTS, alerts.LOOK_SECONDS, self._look_for_alerts),
@@ -136,6 +147,7 @@ class WebProcess:
         self._writer.close()
         await self._desk.close()
         await self._ear.close()
+        await self._backlog.close()
         for client in (self._client, *self._blocking):
             await client.aclose()
         logger.info("web_process_stopped", web_id=self.web_id)
@@ -186,13 +198,15 @@ class WebProcess:
     async def _check_sessions(self) -> None:
         now_seconds = time.monotonic()
         for session in self.sessions:
-            session.check()
+            with working_for(session.log_ids):
+                session.check()
             session.mirror.forget_late(now_seconds)
 
     async def _show_life(self) -> None:
         """The lease, and the presence of everyone whose socket is open here."""
         await self._leases.show_life()
         await self._outbox.flush()
+        self._show_figures()
         present = [session.session_id for session in self.sessions if session.session_id]
         if present:
             await sync_to_async(presence.touch, thread_sensitive=False)(present)
@@ -209,6 +223,11 @@ class WebProcess:
 
     async def _look_for_alerts(self) -> None:
         await sync_to_async(_look_for_alerts)()
+
+    def _show_figures(self) -> None:
+        metrics.show_sessions(self.sessions.states())
+        metrics.show_voice_engine(voice_engine_name(), web_settings().voice_activity)
+        metrics.RECORDS_WAITING.set(self._outbox.waiting)
 
     async def _reap(self) -> None:
         await sync_to_async(lifecycle.reap_once)()
@@ -240,8 +259,11 @@ class WebProcess:
             self.onlookers.take(entry)
             return
         session = self.sessions.of_session(entry.session_id)
+        if isinstance(entry, FrameKept | FrameSkipped | WorkFailed):
+            _count_frame(entry)
         if session is not None:
-            session.take(entry)
+            with working_for(session.log_ids):
+                session.take(entry)
 
     def _take_control(self, fields: Fields) -> None:
         message = control_from_fields(fields)
@@ -257,7 +279,8 @@ class WebProcess:
             case SayText() | WhisperText() | WatchSession():
                 session = self.sessions.of_session(message.session_id)
                 if session is not None:
-                    self._operate(session, message)
+                    with working_for(session.log_ids):
+                        self._operate(session, message)
 
     def _operate(self, session: LiveSession, message: SayText | WhisperText | WatchSession) -> None:
         """What an operator wants of a session that is held here."""
@@ -288,3 +311,10 @@ def _read_tables() -> None:
 def _look_for_alerts() -> None:
     close_old_connections()
     alerts.look()
+
+
+def _count_frame(entry: FrameKept | FrameSkipped | WorkFailed) -> None:
+    if not isinstance(entry, WorkFailed):
+        metrics.FRAMES.of("kept" if isinstance(entry, FrameKept) else "skipped").inc()
+    elif entry.stage == "frame":
+        metrics.FRAMES.of("failed").inc()

@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("NOVA_AUTH", "open")
 os.environ.setdefault("NOVA_PROVIDERS", "local")
+os.environ.setdefault("NOVA_METRICS_PORT", "0")
 os.environ.setdefault("DATABASE_URL", "sqlite:///.run/test.sqlite3")
 os.environ.setdefault("DJANGO_SECRET_KEY", "tests-only-tests-only-tests-only-tests-only-00")
 

@@ -1,6 +1,7 @@
 """The whole system as real processes for journeys and benchmarks: Redis, emulator, web processes, both workers."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +23,13 @@ from tests.aws_emulator.process import EmulatorProcess
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0
 API_KEY = "journey-key-0123456789"
+SECRETS = {
+    "DJANGO_SECRET_KEY": "journeys-only-" * 4,
+    "AGORA_APP_CERTIFICATE": "c4a9a127c4a9a127c4a9a127c4a9a127",
+    "AWS_SESSION_TOKEN": "journeys-session-token/9876543210+",
+}
+"""Canaries, as every key of the house is: the house does not end well when one of them stands in a log (DB-08)."""
+AGORA_APP_ID = "0123456789abcdef0123456789abcdef"
 CELERY = [
     "-A",
     "nova_site",
@@ -127,6 +136,7 @@ class House:
         self._settings = settings or {}
         self._database_url = database_url
         self._stack = ExitStack()
+        self.processes: list[Process] = []
         self.webs: list[Process] = []
         self.ports: list[int] = []
 
@@ -141,7 +151,31 @@ class House:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        leaks = {process.name: self.canaries_in(process.log()) for process in self.processes}
         self._stack.close()
+        leaks = {name: canaries for name, canaries in leaks.items() if canaries}
+        if leaks and kind is None:
+            raise HouseError(f"DB-08: a secret stands in the log: {leaks}")
+
+    def canaries_in(self, text: str) -> list[str]:
+        """The names of the variables whose values, or one of them, the text holds."""
+        return [name for name, secret in self._canaries() if secret in text]
+
+    def _canaries(self) -> Iterator[tuple[str, str]]:
+        for name in (*SECRETS, "NOVA_API_KEYS", "AWS_SECRET_ACCESS_KEY"):
+            for value in self.environment.get(name, "").split(","):
+                if value:
+                    yield name, value
+
+    def metrics(self) -> dict[str, str]:
+        """The page of each process that has a port, by the process's name."""
+        pages = {}
+        for process in self.processes:
+            served = re.search(r'"port": (\d+), "event": "metrics_served"', process.log())
+            if served is not None:
+                with urllib.request.urlopen(f"http://127.0.0.1:{served[1]}/metrics", timeout=5) as page:
+                    pages[process.name] = page.read().decode()
+        return pages
 
     def _start(self) -> None:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="nova-house-")))
@@ -187,10 +221,12 @@ class House:
             "NOVA_PROVIDERS": self._providers,
             "NOVA_AUTH": "required",
             "NOVA_API_KEYS": API_KEY,
-            "DJANGO_SECRET_KEY": "journeys-only-" * 4,
+            "AGORA_APP_ID": AGORA_APP_ID,
+            **SECRETS,
             "DJANGO_SETTINGS_MODULE": "nova_site.settings",
             "HOST": "127.0.0.1",
             "NOVA_CALLS_PER_MINUTE": "100000",
+            "NOVA_METRICS_PORT": "0",
             "NOVA_POLLY_LIMITS": "generative=10000/10000,neural=10000/10000",
         }
         return {**aws, **own, **self._settings}
@@ -198,6 +234,7 @@ class House:
     def _add(self, name: str, command: list[str]) -> Process:
         process = Process(name, command, self.environment, self.folder)
         process.start()
+        self.processes.append(process)
         self._stack.callback(process.stop)
         return process
 

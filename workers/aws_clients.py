@@ -13,6 +13,7 @@ import botocore.exceptions
 import urllib3.exceptions
 from botocore.config import Config
 
+from workers import metrics
 from workers.errors import (
     ConfigurationError,
     ProviderError,
@@ -114,7 +115,18 @@ def _from_client_error(service: str, error: botocore.exceptions.ClientError) -> 
 
 @contextmanager
 def provider_errors(service: str) -> Iterator[None]:
-    """Turns what botocore, urllib3 and the socket raise into the error tree; children come first."""
+    """Turns what botocore, urllib3 and the socket raise into the error tree, and counts it."""
+    try:
+        with _named_errors(service):
+            yield
+    except ProviderError as error:
+        metrics.count_provider_error(service.lower(), error.code)
+        raise
+
+
+@contextmanager
+def _named_errors(service: str) -> Iterator[None]:
+    """Children come first."""
     try:
         yield
     except botocore.exceptions.ClientError as error:
@@ -151,6 +163,7 @@ def limit_next_read(raw_response: Any, seconds: float) -> None:
 def retry_before_first(
     attempt: Callable[[], Iterator[Item]],
     *,
+    service: str,
     deadline_at: float,
     max_retries: int = MAX_RETRIES,
 ) -> Generator[Item]:
@@ -168,6 +181,7 @@ def retry_before_first(
             pause = _pause_seconds(max_retries - retries_left)
             if not error.retriable or not retries_left or time.monotonic() + pause >= deadline_at:
                 raise
+            metrics.PROVIDER_RETRIES.of(service.lower()).inc()
             time.sleep(pause)
             continue
         yield from _resumed(first, items)

@@ -9,6 +9,7 @@ from typing import Protocol
 import redis
 import structlog
 
+from workers import metrics, tracing
 from workers.errors import ProviderTimeoutError, ReplyCancelled, RequestExpiredError, StreamsUnavailableError
 from workers.language_model.contract import (
     LanguageModel,
@@ -26,6 +27,7 @@ from workers.language_model.contract import (
     ToolUse,
     ToolUsePart,
 )
+from workers.language_model.span_attributes import answered_attributes, asked_attributes
 from workers.language_model.token_estimate import estimated_input_tokens, estimated_picture_tokens, estimated_tokens
 from workers.looking import Looking
 from workers.reply_sentences import ReplySentences
@@ -173,7 +175,11 @@ class ReplyWriter:
         progress = self._progress
         progress.begin_round(request)
         stop_reason = "end_turn"
-        with closing(self._model.stream(request)) as events:  # type: ignore[type-var]
+        with (
+            tracing.span(f"chat {options.model}", is_call=True) as told,
+            closing(self._model.stream(request)) as events,  # type: ignore[type-var]
+        ):
+            told.update(asked_attributes(self._model, request))
             for event in events:
                 self._check_time()
                 if isinstance(event, TextDelta):
@@ -183,6 +189,7 @@ class ReplyWriter:
                 elif isinstance(event, ModelFinished):
                     stop_reason = event.stop_reason
                     progress.end_round(event)
+                    told.update(answered_attributes(event))
                 if self._sentences.is_full:
                     return self._stop_politely()
         self._sentences.end_round()
@@ -237,6 +244,9 @@ class ReplyWriter:
         if stop_reason == "content_filtered":
             self._sentences.say_filtered()
         progress = self._progress
+        metrics.count_answer(
+            progress.model_id, stop_reason, progress.first_token_ms, progress.input_tokens, progress.output_tokens
+        )
         self._emit(
             ReplyWritten(
                 *self._ids,

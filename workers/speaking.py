@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from time import monotonic
 
+from workers import metrics
 from workers.sentences import speakable
 from workers.streams.messages import OutputEntry, SpeechFinished, SpeechMade, SpeechRequest, WordMarks
 from workers.text_to_speech.contract import SpeechChunk, TextToSpeech, Urgency, WordMark, WordTimer
@@ -46,11 +47,15 @@ class Speaking:
         started_at, first_byte_ms = monotonic(), 0.0
         key = phrase_key(self._mouth, self._text, self._request.voice) if self._request.is_fixed else None
         kept = self._phrases.find(key) if key is not None else None
+        if key is not None:
+            metrics.PHRASES.of("kept" if kept else "made").inc()
         with self._timing, closing(self._kept_chunks(kept) if kept else self._made_chunks()) as chunks:
             for chunk in chunks:
                 first_byte_ms = first_byte_ms or (monotonic() - started_at) * 1_000
                 self._tell_chunk(chunk)
             self._tell_end(first_byte_ms)
+            if kept is None and first_byte_ms:
+                metrics.VOICE_FIRST_BYTE_SECONDS.of(self._last.engine).observe(first_byte_ms / 1_000)
             self._timing.wait()
         if key is not None and kept is None and (self._words or not self._timing.is_on):
             self._phrases.keep(key, self._whole_phrase())

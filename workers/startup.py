@@ -8,6 +8,7 @@ from workers.beats import Beats
 from workers.cancellation import Cancellations
 from workers.errors import ConfigurationError
 from workers.language_model.contract import LanguageModel
+from workers.loop_lag import watch_loop
 from workers.lost_frames import LostFrames
 from workers.opening_speech import Meetings
 from workers.plugins import load_object, load_provider
@@ -18,6 +19,7 @@ from workers.streams.messages import InterruptEntry
 from workers.streams.output_writer import OutputWriter
 from workers.streams.redis_clients import blocking_client, command_client, waiting_client
 from workers.streams.words_reader import WordsReader
+from workers.task_meter import measure_tasks
 from workers.text_to_speech.contract import TextToSpeech
 from workers.transcript_table import TranscriptTable
 from workers.work import SeeingWork, TalkingWork
@@ -76,11 +78,14 @@ def start_talking(settings: WorkerSettings) -> None:
     )
     gevent.spawn(reader.run)
     gevent.spawn(beats.run)
+    gevent.spawn(watch_loop)
+    measure_tasks()
     install_work(work)
     logger.info("worker_ready", work="talking", model=settings.language_model, speech=settings.text_to_speech)
 
 
 def start_seeing(settings: WorkerSettings) -> None:
+    measure_tasks()
     client = command_client(settings.redis_url, max_connections=4)
     eye = load_object("workers.seeing.Eye")(client)
     install_work(SeeingWork(client=client, writer=OutputWriter(client), eye=eye))

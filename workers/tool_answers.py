@@ -6,10 +6,13 @@ from typing import Any
 
 import structlog
 
+from workers import metrics, tracing
 from workers.errors import BadInputError, NovaError
 from workers.language_model.contract import ModelPart, StoredMessage, ToolResultPart, ToolSpec, ToolUse, ToolUsePart
 from workers.looking import NOTHING_SHOWN, Looking
+from workers.metric_labels import bounded
 from workers.streams.messages import OutputEntry, ToolCalled, ToolReturned
+from workers.tools.catalog import TOOLS
 from workers.tools.look import LOOK
 
 logger = structlog.get_logger(__name__)
@@ -70,10 +73,15 @@ class ToolAnswers:
             logger.warning("tool_call_refused", reply_id=self._ids[2], tool=use.name, reason=fault)
             return (ToolResultPart(use.tool_use_id, f"{fault} Answer without this tool.", is_error=True),)
         self._emit(ToolCalled(*self._ids, use.tool_use_id, use.name, use.arguments, "worker"))
-        try:
-            content, is_error = self._run_tool(use.name, use.arguments), False
-        except NovaError as error:
-            content, is_error = error.text, True
+        with tracing.span(f"execute_tool {use.name}") as told:
+            told.update({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": use.name})
+            told["gen_ai.tool.call.id"] = use.tool_use_id
+            try:
+                content, is_error = self._run_tool(use.name, use.arguments), False
+            except NovaError as error:
+                content, is_error = error.text, True
+                told["error.type"] = error.code
+        metrics.TOOL_CALLS.labels(bounded(use.name, TOOLS), "failed" if is_error else "done").inc()
         if use.name == LOOK and not is_error:
             return self._seen(use, content)
         self._emit(ToolReturned(*self._ids, use.tool_use_id, content, is_error))

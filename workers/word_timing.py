@@ -1,6 +1,7 @@
 """The word times of one sentence, asked for beside its speech in greenlets of their own; their failure stays theirs."""
 
 from collections.abc import Callable
+from contextvars import copy_context
 from types import TracebackType
 from typing import Self
 
@@ -42,7 +43,7 @@ class WordTiming:
     def begin(self, text: str, start_ms: float, at: int) -> None:
         """After the first sound of `text`, so that its first byte never waits for this."""
         if self._timer is not None:
-            self._running.append(gevent.spawn(self._ask, self._timer, text, start_ms, at))
+            self._running.append(gevent.spawn(copy_context().run, self._ask, self._timer, text, start_ms, at))
 
     def wait(self) -> None:
         gevent.joinall(self._running, timeout=WAIT_SECONDS)

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import redis
 import structlog
 
+from workers import metrics, tracing
 from workers.beats import Beats
 from workers.cancellation import Cancellations
 from workers.errors import ConfigurationError, NovaError, ReplyCancelled, StreamsUnavailableError
 from workers.language_model.contract import LanguageModel
+from workers.log_context import LogIds, working_for
 from workers.opening_speech import Meeting, Meetings, OpeningSpeech
 from workers.replying import ReplyWriter
 from workers.speaking import Speaking
@@ -35,6 +37,11 @@ from workers.transcript_table import TranscriptTable
 
 logger = structlog.get_logger(__name__)
 Stage = Literal["reply", "speech", "frame"]
+TASK_OF: Final[dict[Stage, str]] = {
+    "reply": "generate_reply",
+    "speech": "synthesize_speech",
+    "frame": "compress_frame",
+}
 
 
 def _load(client: "redis.Redis", key: str) -> bytes | None:
@@ -52,7 +59,9 @@ class TaskBorder:
     def around(self, stage: Stage, address: Address, sentence_index: int = -1) -> Iterator[None]:
         try:
             yield
+            metrics.count_task_end(TASK_OF[stage], "done")
         except ReplyCancelled:
+            metrics.count_task_end(TASK_OF[stage], "cancelled")
             logger.info("task_cancelled", stage=stage, session_id=address.session_id, reply_id=address.reply_id)
         except NovaError as error:
             self._report(stage, address, sentence_index, error)
@@ -62,6 +71,7 @@ class TaskBorder:
             self._report(stage, address, sentence_index, fault, type(error).__name__)
 
     def _report(self, stage: Stage, address: Address, sentence_index: int, error: NovaError, cause: str = "") -> None:
+        metrics.count_task_end(TASK_OF[stage], "expired" if error.code == "request_expired" else "failed")
         logger.warning("task_failed", stage=stage, reply_id=address.reply_id, code=error.code, cause=cause)
         entry = WorkFailed(
             address.session_id,
@@ -144,8 +154,15 @@ class TalkingWork:
     @contextmanager
     def _running(self, stage: Stage, address: Address, sentence_index: int) -> Iterator[None]:
         border = TaskBorder(self.writer)
+        about: dict[str, tracing.Value] = {
+            "session.id": address.session_id,
+            "nova.reply.id": address.reply_id,
+            "nova.sentence": sentence_index,
+        }
         with (
+            working_for(LogIds(address.session_id, address.turn_id, address.reply_id)),
             border.around(stage, address, sentence_index),
+            tracing.task_span(TASK_OF[stage], address.turn_id, about),
             self.beats.beating(address, sentence_index),
             self.cancellations.watched(address.reply_id),
         ):
@@ -189,10 +206,11 @@ class SeeingWork:
             logger.info("frame_not_wanted", frame_id=frame_id)
             return
         request = vision_request_from_json(body)
-        with TaskBorder(self.writer).around("frame", request.address):
+        address = request.address
+        with working_for(LogIds(address.session_id)), TaskBorder(self.writer).around("frame", address):
             entry = self._seen(request)
             if entry is not None:
-                self.writer.write(request.address.output_stream, entry)
+                self.writer.write(address.output_stream, entry)
         self.client.delete(keys.raw_frame(frame_id), keys.frame_request(frame_id))
 
     def _seen(self, request: FrameRequest | MosaicRequest) -> OutputEntry | None:

@@ -34,8 +34,18 @@ class LiveSessions:
         if self._by_channel.get(session.channel_name) is session:
             del self._by_channel[session.channel_name]
 
+    def states(self) -> list[str]:
+        """Of each: waiting (for `start`), listening, thinking or speaking."""
+        return [_state_of(session) for session in self]
+
     def of_channel(self, channel_name: str) -> LiveSession | None:
         return self._by_channel.get(channel_name)
 
     def of_session(self, session_id: str) -> LiveSession | None:
         return self._by_session.get(session_id)
+
+
+def _state_of(session: LiveSession) -> str:
+    if not session.is_started:
+        return "waiting"
+    return "speaking" if session.state.is_speaking else "thinking" if session.state.is_thinking else "listening"

@@ -49,6 +49,11 @@ class ReplyPlan:
         texts = [[part.text for part in message.parts if isinstance(part, TextPart)] for message in messages]
         return " ".join(text for parts in reversed(texts) for text in parts)
 
+    @property
+    def turn_id(self) -> str:
+        """As the record of the turn will name it; a speculation's words have the turn's id and a number."""
+        return self.words.transcript_id.partition(".")[0] if self.words is not None else self.reply_id
+
     def request(self, address: Address) -> ReplyRequest:
         return ReplyRequest(
             address=address,

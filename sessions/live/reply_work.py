@@ -115,7 +115,7 @@ class ReplyWork:
 
     def _address(self, work_id: str) -> Address:
         plan = self._plan
-        return Address(plan.session_id, plan.generation, work_id, self._desk.output_stream)
+        return Address(plan.session_id, plan.generation, work_id, self._desk.output_stream, plan.turn_id)
 
     def _unpublished(self, task: int) -> Callable[[NovaError], None]:
         return lambda error: self._on_unpublished(task, error)

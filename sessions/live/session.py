@@ -31,6 +31,7 @@ from sessions.live.work_desk import WorkDesk
 from sessions.speech_to_text.contract import SpeechToText, Transcript
 from workers.errors import BadInputError, NovaError, ProviderError
 from workers.language_model.contract import FrameSource
+from workers.log_context import begin_session
 from workers.streams.messages import Address, OutputEntry, TranscriptEntry
 
 logger = structlog.get_logger(__name__)
@@ -62,6 +63,7 @@ class LiveSession:
         on_detached: Callable[["LiveSession"], None],
     ) -> None:
         self.identity = identity
+        self.log_ids = begin_session()
         self._config = self._wished = config
         self._saving: Step = "free"
         self._chronicle = Chronicle(identity.generation, parts.accounts, parts.keep_record, self)
@@ -107,11 +109,16 @@ class LiveSession:
     def is_started(self) -> bool:
         return self._is_started
 
+    @property
+    def state(self) -> facts.StateChanged:
+        return self._state
+
     def start(self, session_id: str, config: SessionConfig, owner: str = "") -> None:
         """Wake the agent with its graph's configuration; what the client had changed before is applied again."""
         if self._is_started:
             return
         self.identity = replace(self.identity, session_id=session_id)
+        self.log_ids.session_id = session_id
         for changes in self._early_changes:
             config = apply_changes(config, changes)
         self._live_by(config)

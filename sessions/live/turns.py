@@ -15,6 +15,7 @@ from sessions.live.turn_taking.engine import TurnEngine
 from sessions.live.turn_taking.events import TurnEvent
 from sessions.live.turn_taking.log import Line, to_line
 from sessions.speech_to_text.contract import Transcript
+from workers.log_context import name_turn
 from workers.streams.messages import TranscriptEntry
 
 Lines = list[Line]
@@ -207,6 +208,7 @@ class Turns:
         padding_ms = int(for_ms) + self.engine.settings.prefix_padding_ms
         position_ms = max(0, self._host.audio_position_ms() - padding_ms)
         self._turn = Turn(self._host.new_id("item"), self._host.now_ms() - for_ms, position_ms)
+        name_turn(self._turn.item_id)
         self._host.deliver(facts.UserSpeechStarted(self._turn.item_id, position_ms))
 
     def _pause(self, for_ms: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ import redis
 import structlog
 from kombu.exceptions import OperationalError
 
+from sessions import metrics
 from workers.errors import NovaError, StreamsUnavailableError
 from workers.streams import keys
 from workers.streams.codec import entry_fields, to_json
@@ -203,9 +205,12 @@ class CeleryWorkDesk:
         task.add_done_callback(self._running.discard)
 
     async def _run(self, work: Coroutine[Any, Any, None], on_failure: OnFailure) -> None:
+        begun_at = time.perf_counter()
         try:
             await work
+            metrics.PUBLISH_SECONDS.observe(time.perf_counter() - begun_at)
         except (redis.RedisError, OperationalError, OSError) as error:
+            metrics.PUBLISH_FAILURES.inc()
             logger.warning("publish_failed", error=type(error).__name__)
             on_failure(StreamsUnavailableError("the work could not be handed to a worker; Redis did not answer"))
 
@@ -217,5 +222,11 @@ async def _in_thread(pool: concurrent.futures.ThreadPoolExecutor, job: Callable[
 def _publish(task: Any, arguments: tuple[object, ...]) -> None:
     """No retry: the live session decides about that. A task nobody took within 10 s is not run at all."""
     task.apply_async(
-        arguments, retry=False, expires=keys.TASK_EXPIRES_SECONDS, ignore_result=True, argsrepr="", kwargsrepr=""
+        arguments,
+        retry=False,
+        expires=keys.TASK_EXPIRES_SECONDS,
+        ignore_result=True,
+        argsrepr="",
+        kwargsrepr="",
+        headers={keys.PUBLISHED_AT_HEADER: time.time()},
     )

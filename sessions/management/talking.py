@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -30,18 +31,22 @@ class NoAnswerError(NovaError):
 
 @dataclass(frozen=True, slots=True)
 class TalkWish:
-    """`picture` holds the bytes of a JPEG, PNG or WebP, shown like a camera that does not move."""
+    """`picture` holds the bytes of a JPEG, PNG or WebP, shown like a camera that does not move.
+
+    `properties` override those of the graph's nodes; they need a graph's name.
+    """
 
     url: str
     recording: Recording
     key: str | None = None
     graph_name: str | None = None
     picture: bytes | None = None
+    properties: dict[str, Any] | None = None
 
 
 async def hold_talk(wish: TalkWish, say: Say) -> TalkNotes:
     """Returns when the reply is complete. Raises CannotConnectError, RefusedError or NoAnswerError."""
-    async with open_socket(wish.url, wish.key, wish.graph_name) as socket:
+    async with open_socket(wish.url, wish.key, wish.graph_name, wish.properties) as socket:
         talk = _Talk(socket, wish, say)
         try:
             return await talk.hold()

@@ -30,7 +30,9 @@ class RefusedError(NovaError):
 
 
 @asynccontextmanager
-async def open_socket(url: str, key: str | None, graph_name: str | None) -> AsyncIterator[ClientConnection]:
+async def open_socket(
+    url: str, key: str | None, graph_name: str | None, properties: dict[str, Any] | None = None
+) -> AsyncIterator[ClientConnection]:
     """A channel on the graph is stopped again at the end. Raises CannotConnectError or RefusedError."""
     if urlsplit(url).scheme not in ("ws", "wss"):
         raise CannotConnectError(f"{url} is no websocket address: it must begin with ws:// or wss://")
@@ -43,7 +45,8 @@ async def open_socket(url: str, key: str | None, graph_name: str | None) -> Asyn
     call = sync_to_async(_call, thread_sensitive=False)
     generated = await call(url, "generate", {}, key)
     channel_name = generated["channel_name"]
-    await call(url, "start", {"channel_name": channel_name, "graph_name": graph_name}, key)
+    start = {"channel_name": channel_name, "graph_name": graph_name, "properties": properties or {}}
+    await call(url, "start", start, key)
     try:
         async with _connected(url, generated["realtime"]["client_secret"]) as socket:
             yield socket

@@ -40,7 +40,8 @@ class Answer:
 class TalkNotes:
     """`take` every event with the seconds since the socket opened; `is_settled` says when the talk is over.
 
-    `playing_until`: when a loudspeaker at our end would have played all that has come.
+    `playing_until`: when a loudspeaker at our end would have played all that has come. `first_words_at` and
+    `last_words_at`: when the user's words were first heard, and when they were known to the end.
     """
 
     def __init__(self, say: Say) -> None:
@@ -49,6 +50,10 @@ class TalkNotes:
         self.is_started = False
         self.voice_ended_at: float | None = None
         self.playing_until = 0.0
+        self.user_texts: list[str] = []
+        self.agent_text = ""
+        self.first_words_at: float | None = None
+        self.last_words_at: float | None = None
         self._say = say
         self._heard_text = ""
         self._open_words = False
@@ -91,6 +96,7 @@ class TalkNotes:
                 self._news_at = now
                 self.answers.append(Answer(event["response"]["id"], not self._has_user_turn))
             case "response.output_audio_transcript.delta" | "response.output_text.delta":
+                self.agent_text += event["delta"]
                 self._caption("agent", event["delta"].strip(), now)
             case "response.output_audio.delta":
                 self._take_sound(event["response_id"], payload, now)
@@ -110,6 +116,11 @@ class TalkNotes:
     def _hear_user(self, text: str, is_final: bool, now: float) -> None:
         self._open_words = not is_final
         self._has_user_turn = self._has_user_turn or bool(is_final and text)
+        if text and self.first_words_at is None:
+            self.first_words_at = now
+        if text and is_final:
+            self.last_words_at = now
+            self.user_texts.append(text)
         if text and (is_final or text != self._heard_text):
             self._caption("you", text if is_final else f"{text} ...", now)
         self._heard_text = "" if is_final else text

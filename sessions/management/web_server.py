@@ -11,6 +11,7 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet import defer
 from twisted.internet import reactor as installed_reactor
 
+from sessions.metrics import CLIENTS_CUT
 from sessions.web_process import WebProcess
 from workers.errors import NovaError
 
@@ -108,6 +109,7 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
     def _cut_if_deaf(self, protocol: Any) -> None:
         transport = getattr(protocol, "transport", None)
         if transport is not None and _unsent_bytes(transport) > MAX_UNSENT_BYTES:
+            CLIENTS_CUT.of("deaf").inc()
             logger.warning("deaf_client_cut", unsent_bytes=_unsent_bytes(transport))
             transport.abortConnection()
 

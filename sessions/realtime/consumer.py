@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 
+from sessions import metrics
 from sessions.live.transport import Conversation
 from sessions.realtime import client_events as client
 from sessions.realtime import limits
@@ -203,6 +204,7 @@ class RealtimeConsumer(AsyncConsumer):
 
     def _close(self, close_code: CloseCode, code: str, text: str) -> None:
         """Close by our own decision: the reason as a last event, nothing more taken, the session told."""
+        metrics.CLIENTS_CUT.of(code).inc()
         log.info("socket_closed", close_code=int(close_code), code=code)
         self._refuse(BadInputError(text, code=code), None)
         self._outbox.finish(close_code, text)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from sessions import metrics
 from sessions.live.facts import Fact
 from sessions.live.transport import Conversation
 from sessions.realtime import binary, limits
@@ -74,6 +75,7 @@ class SocketTransport:
         message = self._message({**event, "event_id": f"evt_{epoch}_{seq}"}, payload)
         size_bytes = len(message.get("bytes") or message["text"])
         if not self._outbox.put(message, size_bytes):
+            metrics.CLIENTS_CUT.of("too_slow").inc()
             log.warning("client_too_slow", unsent_bytes=self._outbox.unsent_bytes)
             self._outbox.cut(CloseCode.TOO_SLOW, "too much was left unread")
             self._on_closing()

@@ -9,6 +9,7 @@ import redis
 import structlog
 from redis import asyncio as aioredis
 
+from sessions.metrics import RECORDS_LOST
 from workers.streams import keys
 
 logger = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ class Outbox:
         self._waiting.append(record)
         if len(self._waiting) > WAITING_RECORDS:
             lost = self._waiting.popleft()
+            RECORDS_LOST.inc()
             logger.error("record_lost", session_id=lost.get("session_id"), kind=lost.get("kind"))
         await self.flush()
 

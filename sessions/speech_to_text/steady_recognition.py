@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from sessions import metrics
 from sessions.speech_to_text.contract import ListeningOptions, SpeechToText, StreamLife, Transcript
 from sessions.speech_to_text.replay_audio import ReplayAudio
 from sessions.speech_to_text.stream_use import StreamUse
@@ -78,6 +79,7 @@ class SteadyRecognition:
         self._voice_at = 0.0
         self._has_stalled = asyncio.Event()
         self._stalls = 0
+        self._cause = "first"
 
     def add(self, pcm: bytes, *, is_voice: bool) -> None:
         self._audio.add(pcm)
@@ -111,6 +113,8 @@ class SteadyRecognition:
         try:
             await self._use_streams()
         except ProviderError as error:
+            self._cause = "lost"
+            metrics.count_stream_error(error.code)
             self._log.warning("listening_broke", code=error.code, failures=self._trouble.failures)
             self._trouble.failed(error)
             if not error.retriable:
@@ -127,7 +131,7 @@ class SteadyRecognition:
 
     async def _use_streams(self) -> None:
         """Returns when the client was silent for long. Raises ProviderError when a stream broke."""
-        use = await self._open()
+        use = await self._open(self._cause)
         use.start(self._position, self._is_idle, self._limits.close_idle_seconds)
         self._use, self._unanswered_ms = use, 0.0
         self._trouble.opened()
@@ -140,13 +144,14 @@ class SteadyRecognition:
             self._give_up(use)
             raise
         else:
-            self._position = use.position
+            self._position, self._cause = use.position, "idle"
         finally:
             self._use = None
             await use.end()
 
-    async def _open(self) -> StreamUse:
+    async def _open(self, cause: str) -> StreamUse:
         stream = await self._ear.open(self._options)
+        metrics.SPEECH_STREAMS_OPENED.of(cause).inc()
         return StreamUse(stream, self._joiner.begin(), self._audio, self._take)
 
     def _is_idle(self) -> bool:
@@ -235,7 +240,7 @@ class SteadyRecognition:
             is_last_try = use.age_seconds >= life.latest_seconds
             if is_last_try or self._is_pause(use):
                 try:
-                    return await self._open()
+                    return await self._open("rotated")
                 except ProviderError as error:
                     self._log.warning("rotation_failed", code=error.code)
                     if is_last_try:

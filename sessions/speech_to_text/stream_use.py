@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from sessions.metrics import SPEECH_STREAMS
 from sessions.speech_to_text.contract import SpeechToTextStream, Transcript
 from sessions.speech_to_text.replay_audio import ReplayAudio
 from sessions.speech_to_text.transcript_joining import StreamWords
@@ -27,6 +28,8 @@ class StreamUse:
         self._opened_at = self._loop.time()
         self._held: list[Transcript] | None = None
         self._is_retiring = False
+        self._is_open = True
+        SPEECH_STREAMS.inc()
         self.position = self.base = 0
         self.has_heard_words = False
         self.reader: asyncio.Task[None] | None = None
@@ -74,6 +77,8 @@ class StreamUse:
             raise ProviderUnavailableError("speech recognition closed its stream", code="stt_closed")
 
     async def end(self) -> None:
+        SPEECH_STREAMS.dec(self._is_open)
+        self._is_open = False
         tasks = [task for task in (self.reader, self.sender) if task is not None]
         for task in tasks:
             task.cancel()

@@ -10,6 +10,7 @@ from tests.benchmarks import (
     idle_streams,
     interruption,
     latency,
+    measuring,
     memory,
     picture_delay,
     speech_end,
@@ -67,6 +68,10 @@ def _turn_engine(_: HouseKeeper) -> Iterator[Table]:
     yield turn_engine.measure()
 
 
+def _measuring(_: HouseKeeper) -> Iterator[Table]:
+    yield measuring.measure()
+
+
 def _turn_quality(_: HouseKeeper) -> Iterator[Table]:
     yield turn_quality.measure()
 
@@ -87,6 +92,7 @@ BENCHMARKS = {
     "vision": _vision,
     "picture_delay": _picture_delay,
     "turns": _turn_engine,
+    "measuring": _measuring,
     "turn_quality": _turn_quality,
     "admin": _admin,
 }

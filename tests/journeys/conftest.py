@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from sessions.management.redis_server import free_port
 from tests.house import API_KEY, House
 
 CALLER_KEY = "journey-caller-0123456789"
@@ -33,7 +34,7 @@ class Webs(NamedTuple):
 @pytest.fixture(scope="package")
 def house_of_aws() -> Iterator[House]:
     """Two web processes on one database and one Redis, providers "aws" on the emulator; shared by the run's journeys."""
-    with House("aws", webs=2, settings=HOUSE_SETTINGS) as house:
+    with House("aws", webs=2, settings={**HOUSE_SETTINGS, "NOVA_METRICS_PORT": str(free_port())}) as house:
         yield house
 
 

@@ -10,6 +10,7 @@ import botocore.exceptions
 import structlog
 import urllib3.exceptions
 
+from workers import metrics
 from workers.aws_clients import (
     error_code,
     error_message,
@@ -89,8 +90,10 @@ class AwsNova:
         """Another model is asked only while nothing was yielded and time for the first token is left."""
         deadline_at = time.monotonic() + self._limits.first_token_seconds
         fault: ProviderError = ModelUnavailableError("the model is given a rest after failing again and again")
-        for asked in self._by_model(request):
+        for number, asked in enumerate(self._by_model(request)):
             model_id, has_begun = asked.options.model, False
+            if number:
+                metrics.MODEL_FALL_BACKS.inc()
             if not self._breaker.allows(model_id, time.monotonic()):
                 continue
             try:
@@ -122,6 +125,7 @@ class AwsNova:
         if not isinstance(error, _ELSEWHERE) or (isinstance(error, ProviderThrottledError) and is_alone):
             return
         has_opened = self._breaker.failed(model_id, time.monotonic())
+        metrics.MODEL_CIRCUITS_OPENED.inc(has_opened)
         log = logger.error if has_opened or isinstance(error, ModelUnavailableError) else logger.warning
         log("model_failed", model_id=model_id, code=error.code, circuit_opened=has_opened, text=error.text)
 
@@ -145,7 +149,9 @@ class AwsNova:
         yield from self._attempts(simpler, deadline_at)
 
     def _attempts(self, request: ModelRequest, deadline_at: float) -> Generator[ModelEvent]:
-        return retry_before_first(lambda: self._attempt(request, deadline_at), deadline_at=deadline_at)
+        return retry_before_first(
+            lambda: self._attempt(request, deadline_at), service=_SERVICE, deadline_at=deadline_at
+        )
 
     def _attempt(self, request: ModelRequest, deadline_at: float) -> Iterator[ModelEvent]:
         answer = NovaAnswer(ToolNames.of(request.tools), request.options.model)

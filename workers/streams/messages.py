@@ -14,12 +14,16 @@ WATCH_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Whose work this is and where its output goes; every output entry carries the first three back."""
+    """Whose work this is and where its output goes; every output entry carries the first three back.
+
+    `turn_id` is for logs and traces alone: the turn that is answered, or the reply itself where there is none.
+    """
 
     session_id: str
     generation: int
     reply_id: str
     output_stream: str
+    turn_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

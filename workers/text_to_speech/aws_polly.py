@@ -9,6 +9,7 @@ from typing import Any, Final
 import botocore.exceptions
 import structlog
 
+from workers import metrics
 from workers.aws_clients import (
     THROTTLED_CODES,
     error_code,
@@ -91,6 +92,7 @@ class AwsPolly:
             call = _Call(piece, voice, urgency, time.monotonic() + PLACE_LIMIT_SECONDS)
             yield from retry_before_first(
                 lambda call=call: self._attempt(call),  # type: ignore[misc]
+                service=_SERVICE,
                 deadline_at=call.wait_until + FIRST_BYTE_LIMIT_SECONDS,
             )
 
@@ -136,6 +138,7 @@ class AwsPolly:
         asked_at = time.monotonic()
         answer = self._client.synthesize_speech(**self._arguments(call, engine), **output)
         billed = int(answer.get("RequestCharacters") or len(call.text))
+        metrics.count_characters(engine, call.urgency.name.lower(), billed)
         log.info("polly_billed", characters=billed, engine=engine, purpose=call.urgency.name.lower())
         body = answer["AudioStream"]
         if not str(answer.get("ContentType", "")).startswith(content_type):
@@ -153,12 +156,14 @@ class AwsPolly:
     def _learn(self, voice: VoiceOptions, refused_engine: str, code: str) -> bool:
         """Remember what the voice lacks; False when that does not explain the refusal."""
         if code in THROTTLED_CODES:
+            metrics.VOICE_THROTTLED.of(refused_engine).inc()
             log.warning("polly_throttled", engine=refused_engine)
             self._limiter.slow_down(refused_engine)
             return False
         used = next_engine(voice.voice, refused_engine)
         if code == "EngineNotSupportedException" and used is not None:
             self._engines[voice.voice, voice.engine] = used
+            metrics.count_engine_fall_back(voice.engine, used)
             log.warning("polly_engine_fell_back", voice=voice.voice, wanted=voice.engine, used=used)
             return True
         without = (voice.voice, voice.language)

@@ -9,6 +9,7 @@ from uuid import uuid4
 import redis
 import structlog
 
+from workers import metrics
 from workers.errors import ProviderThrottledError
 from workers.settings import CallLimit
 from workers.streams.keys import speech_places
@@ -116,11 +117,14 @@ class PollyLimiter:
             log.warning("polly_limiter_away", error=type(error).__name__)
 
     def _wait(self, engine: str, ticket: str, urgency: Urgency, wait_until: float) -> None:
+        asked_at = time.monotonic()
         while wait_ms := self._ask_for_place(engine, ticket, urgency):
             left_seconds = wait_until - time.monotonic()
             if left_seconds <= 0:
+                metrics.VOICE_PLACES_REFUSED.inc()
                 raise ProviderThrottledError("too much speech is being made at once", code="speech_throttled")
             time.sleep(min(wait_ms / 1_000, left_seconds))
+        metrics.VOICE_PLACE_WAIT_SECONDS.observe(time.monotonic() - asked_at)
 
     def _ask_for_place(self, engine: str, ticket: str, urgency: Urgency) -> int:
         if engine not in self._limits:

@@ -1,0 +1,54 @@
+"""What the proof asks and shows: a spoken question about a picture, both made here, and the word that a right answer holds."""
+
+import io
+from dataclasses import dataclass
+from typing import Final
+
+from PIL import Image, ImageDraw
+
+from sessions.management.talking_sound import Recording
+from workers.errors import BadInputError
+from workers.settings import WorkerSettings
+from workers.text_to_speech.contract import VoiceOptions
+from workers.text_to_speech.local import LocalSynthesiser
+
+PICTURE_PX: Final = (896, 504)
+CIRCLE_PX: Final = (298, 102, 598, 402)
+RED: Final = (214, 24, 24)
+GREY: Final = (225, 225, 225)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`answers`: any of these words, in lower case, shows that the picture was seen."""
+
+    text: str
+    answers: tuple[str, ...]
+
+
+QUESTIONS: Final = {
+    "en": Question("What colour is the big circle in the picture?", ("red", "crimson", "scarlet")),
+    "zh": Question("图片里的大圆是什么颜色？", ("红",)),
+}
+
+
+def question_in(language: str) -> Question:
+    """Raises BadInputError for a language that the proof does not speak."""
+    question = QUESTIONS.get(language.partition("-")[0])
+    if question is None:
+        raise BadInputError(f"the proof asks in English or Chinese, not in {language}; set NOVA_LANGUAGE=en-US for it")
+    return question
+
+
+def spoken(question: Question, language: str, settings: WorkerSettings) -> Recording:
+    chunks = list(LocalSynthesiser(settings).synthesize(question.text, VoiceOptions("", "", language)))
+    return Recording(b"".join(chunk.pcm for chunk in chunks), chunks[0].sample_rate_hz)
+
+
+def picture() -> bytes:
+    """A red circle on grey, as a camera would send it."""
+    image = Image.new("RGB", PICTURE_PX, GREY)
+    ImageDraw.Draw(image).ellipse(CIRCLE_PX, fill=RED)
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=85)
+    return data.getvalue()
