@@ -38,6 +38,7 @@ def main() -> None:
     threads = int(sys.argv[1])
     if sys.argv[2:] == ["migrate"]:
         call_command("migrate", verbosity=0)
+        connection.close()
     barrier = Barrier(threads)
     print("ready", flush=True)
     with ThreadPoolExecutor(threads) as pool:
