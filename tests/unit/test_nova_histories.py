@@ -23,7 +23,10 @@ from workers.language_model.contract import (
 from workers.language_model.nova_tools import ToolNames, nova_schema, wire_id, wire_name
 from workers.language_model.nova_wire import converse_arguments
 
-MODELS = ("us.amazon.nova-pro-v1:0", "us.amazon.nova-2-lite-v1:0", "us.amazon.nova-micro-v1:0")
+MODELS = (
+    *("us.amazon.nova-pro-v1:0", "us.amazon.nova-2-lite-v1:0", "us.amazon.nova-micro-v1:0"),
+    *("us.amazon.nova-lite-v1:0", "us.amazon.nova-premier-v1:0", "us.amazon.nova-2-pro-v1:0"),
+)
 JPEG = red_jpeg()
 JPEG_TEXT = base64.b64encode(JPEG).decode()
 TEXTS = ("hello", "", " ", "\n\t", "good day", "。", "(nothing)", "\u200b")
@@ -45,7 +48,7 @@ def part(chance: random.Random) -> ModelPart:
     return chance.choice(
         (
             TextPart(chance.choice(TEXTS)),
-            PicturePart(JPEG, "jpeg", "camera", 1),
+            PicturePart(JPEG, "jpeg", "camera", 1, chance.choice(("", "[The user's camera at 0:01]"))),
             ToolUsePart(tool_use_id, chance.choice(NAMES), {}),
             ToolResultPart(tool_use_id, chance.choice(TEXTS)),
         )
