@@ -4,9 +4,10 @@ import functools
 import re
 
 import promql_parser
+from prometheus_client import REGISTRY
+
 import sessions.metrics  # noqa: F401 - registers the web's
 import workers.metrics  # noqa: F401 - registers the workers'
-from prometheus_client import REGISTRY
 from workers.worker_slots import WorkerSlots
 
 SUFFIXES = ("_bucket", "_sum", "_count", "_created")
