@@ -26,7 +26,12 @@ def fill(turns: int, now: datetime) -> str:
         Usage.objects.bulk_create(_usage(turn) for turn in made)
     DailyUsage.objects.bulk_create(
         DailyUsage(
-            day=now.date(), owner=f"key:{owner}", graph_name=graph, service="language_model", provider="aws", cost_usd=1
+            day=now.date(),
+            owner=f"key:{owner}",
+            graph_name=graph,
+            service="language_model",
+            provider="aws",
+            cost_usd=Decimal(1),
         )
         for owner in range(50)
         for graph in GRAPHS

@@ -157,8 +157,9 @@ def socket(session: Session, role: str, origin: bytes | None = b"http://localhos
     headers = [(b"host", b"localhost"), (b"cookie", cookie.encode()), *([(b"origin", origin)] if origin else [])]
     application: Any = live_urlpatterns[0].callback
     made = WebsocketCommunicator(application, f"/admin/live/{session.id}/", [*headers, *scope.get("headers", [])])
-    made.scope["url_route"] = {"kwargs": {"session_id": session.id}}
-    made.scope["client"] = [scope.get("peer", "127.0.0.1"), 1]
+    own: Any = made.scope
+    own["url_route"] = {"kwargs": {"session_id": session.id}}
+    own["client"] = [scope.get("peer", "127.0.0.1"), 1]
     return made
 
 

@@ -191,7 +191,7 @@ async def opened(url: str, cookie: dict[str, Any], noticed: list[str]) -> AsyncI
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=browser_path(), args=flags)
         context = await browser.new_context()
-        await context.add_cookies([{**cookie, "url": url}])
+        await context.add_cookies([{"name": cookie["name"], "value": cookie["value"], "url": url}])
         page = await context.new_page()
 
         async def dismiss(dialog: Any) -> None:
