@@ -124,14 +124,14 @@ def test_live_sessions_are_those_with_an_open_socket() -> None:
     assert (now["running"], now["live"]) == (2, 1)
 
 
-PAGES = {
+PAGES: dict[str, Callable[[Session], str]] = {
     "figures": lambda session: "/admin/figures/?hours=720",
     "dashboard": lambda session: "/admin/",
     "sessions": lambda session: "/admin/nova_sessions/session/?is=ended&graph=voice&q=room",
     "turns": lambda session: "/admin/nova_sessions/turn/?slower=1000",
     "session": lambda session: f"/admin/nova_sessions/session/{session.id}/change/",
     "transcript": lambda session: f"/admin/nova_sessions/session/{session.id}/transcript/",
-    "turn": lambda session: f"/admin/nova_sessions/turn/{session.turns.first().pk}/change/",
+    "turn": lambda session: f"/admin/nova_sessions/turn/{session.turns.all()[0].pk}/change/",
     "keys": lambda session: "/admin/nova_sessions/apikey/",
     "webhooks": lambda session: "/admin/nova_sessions/webhook/",
     "deliveries": lambda session: "/admin/nova_sessions/webhookdelivery/",

@@ -62,7 +62,7 @@ def test_everything_shown_is_json() -> None:
         facts.PlaybackHeld("resp_1", "item_2", True),
         facts.StateChanged(True, False, True),
         facts.TurnMeasured("resp_1", {"first_audio": 12.0}),
-        facts.VisionChanged(500, (("camera", 500),), "full", "resp_1"),
+        facts.VisionChanged(500, "resp_1", (1, 2)),
         facts.Noticed("a", "b"),
         facts.FaultHappened("a", "b", True),
     ):
@@ -157,9 +157,9 @@ def socket(session: Session, role: str, origin: bytes | None = b"http://localhos
     headers = [(b"host", b"localhost"), (b"cookie", cookie.encode()), *([(b"origin", origin)] if origin else [])]
     application: Any = live_urlpatterns[0].callback
     made = WebsocketCommunicator(application, f"/admin/live/{session.id}/", [*headers, *scope.get("headers", [])])
-    scope_of: Any = made.scope
-    scope_of["url_route"] = {"kwargs": {"session_id": session.id}}
-    scope_of["client"] = [scope.get("peer", "127.0.0.1"), 1]
+    own: Any = made.scope
+    own["url_route"] = {"kwargs": {"session_id": session.id}}
+    own["client"] = [scope.get("peer", "127.0.0.1"), 1]
     return made
 
 
