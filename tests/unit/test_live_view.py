@@ -62,7 +62,7 @@ def test_everything_shown_is_json() -> None:
         facts.PlaybackHeld("resp_1", "item_2", True),
         facts.StateChanged(True, False, True),
         facts.TurnMeasured("resp_1", {"first_audio": 12.0}),
-        facts.VisionChanged(500, "resp_1", (1, 2)),
+        facts.VisionChanged(500, (("camera", 500),), "full", "resp_1"),
         facts.Noticed("a", "b"),
         facts.FaultHappened("a", "b", True),
     ):
