@@ -14,7 +14,8 @@ from tests.span_collector import CollectedSpan, SpanCollector
 
 QUESTION = "What colour is the big circle in the picture?"
 ANSWER = "The circle is red."
-LIMIT_SECONDS = 90
+LIMIT_SECONDS = 150
+pytestmark = pytest.mark.timeout(240)
 
 
 class Proof(NamedTuple):
