@@ -122,6 +122,17 @@ def find_own_started(channel_name: str, owner: str) -> Session:
     return session
 
 
+def has_ended(channel_name: str, owner: str) -> bool:
+    """The owner had this channel, and it is not started now."""
+    own = Session.objects.filter(channel_name=channel_name, owner=owner)
+    return own.exists() and not own.filter(state=SessionState.STARTED).exists()
+
+
+def newest_turns(session_id: str, count: int) -> list[Turn]:
+    """Oldest first."""
+    return list(Turn.objects.filter(session_id=session_id).order_by("-started_at", "-id")[:count])[::-1]
+
+
 def list_started(owner: str) -> list[Session]:
     return list(Session.objects.filter(owner=owner, state=SessionState.STARTED).order_by("started_at"))
 

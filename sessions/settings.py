@@ -27,6 +27,8 @@ class WebSettings:
     video_frame_interval_seconds: float
     sessions_max: int
     session_idle_seconds: int
+    resume_seconds: float
+    drain_seconds: float
     calls_per_minute: int
     auth: Literal["required", "open"]
     api_keys: tuple[str, ...]

@@ -12,15 +12,20 @@ from django.db import DatabaseError
 
 from sessions import lifecycle, presence
 from sessions.configured import web_settings
-from sessions.doorkeeper import SESSION_ENDED, SUPERSEDED, Doorkeeper
+from sessions.doorkeeper import SESSION_ENDED, Doorkeeper, Talks
+from sessions.draining import GOING_AWAY, REASON, Draining
 from sessions.leases import Leases
 from sessions.live.registry import LiveSessions
 from sessions.live.session import SessionParts
 from sessions.live.silero_engine import prepare_voice_engine
 from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
+from sessions.output_follower import OutputFollower
 from sessions.records import Outbox, RecordWriter
+from sessions.resuming import Resuming
 from sessions.speech_to_text.contract import SpeechToText
+from sessions.talk_keeper import TalkKeeper
+from sessions.talk_shelf import TalkShelf
 from workers.errors import NovaError, ProviderError
 from workers.plugins import load_provider
 from workers.streams import keys
@@ -31,13 +36,13 @@ from workers.streams.redis_clients import async_blocking_client, async_command_c
 logger = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 0.25
+KEEPER_AGAIN_SECONDS = 0.5
 LIFE_SECONDS = 1.0
 REAPER = "reaper"
 RECORD_WRITER = "record_writer"
 RECORD_PAUSE_SECONDS = 1.0
 REAP_SECONDS = 1.0
 STOP_LIMIT_SECONDS = 3.0
-GOING_AWAY = 1012
 
 _LOOP_FAULTS = (redis.RedisError, OSError, DatabaseError, NovaError)
 
@@ -56,10 +61,16 @@ class WebProcess:
         self._writer = RecordWriter(self._client)
         self._desk = CeleryWorkDesk(settings.redis_url, self.web_id)
         self._ear = load_provider(settings.speech_to_text, SpeechToText, settings)
-        parts = SessionParts(self._desk, self._ear, self._outbox.keep)
-        self.doorkeeper = Doorkeeper(self.sessions, parts, self._leases, self.publish_control)
-        output = keys.output_stream(self.web_id)
-        self._output_reader = StreamReader(self._blocking[0], output, self._take_output)
+        self._output_stream = keys.output_stream(self.web_id)
+        self._output_reader = StreamReader(self._blocking[0], self._output_stream, self._take_output)
+        shelf = TalkShelf(self._client)
+        position = lambda: self._output_reader.position  # noqa: E731
+        self._keeper = TalkKeeper(shelf, self.web_id, self._output_stream, position)
+        self._follower = OutputFollower(self._client)
+        resuming = Resuming(self.sessions, self._leases, shelf, self._keeper, self._follower)
+        parts = SessionParts(self._desk, self._ear, self._outbox.keep, self._keeper.changed)
+        talks = Talks(shelf, self._keeper, resuming)
+        self.doorkeeper = Doorkeeper(self.sessions, parts, self._leases, self.publish_control, talks)
         self._control_reader = StreamReader(self._blocking[1], keys.CONTROL_STREAM, self._take_control)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -67,6 +78,7 @@ class WebProcess:
         loops = {
             "output_reader": self._output_reader.run(),
             "control_reader": self._control_reader.run(),
+            "keeper": self._every(KEEPER_AGAIN_SECONDS, self._keeper.run),
             "check": self._every(CHECK_SECONDS, self._check_sessions),
             "life": self._every(LIFE_SECONDS, self._show_life),
             REAPER: self._alone(REAPER, REAP_SECONDS, self._reap),
@@ -81,7 +93,8 @@ class WebProcess:
 
     async def stop(self) -> None:
         """Close every socket with 1012, end the loops, release the leases; limited to a few seconds."""
-        await self.doorkeeper.close_all(GOING_AWAY, "the server is restarting; connect again")
+        await self.doorkeeper.close_all(GOING_AWAY, REASON)
+        self._follower.stop()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -89,12 +102,15 @@ class WebProcess:
         with contextlib.suppress(redis.RedisError, TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_SECONDS):
                 await self._leases.release_all([REAPER, RECORD_WRITER])
-                await self._client.delete(keys.output_stream(self.web_id))
         await self._desk.close()
         await self._ear.close()
         for client in (self._client, *self._blocking):
             await client.aclose()
         logger.info("web_process_stopped", web_id=self.web_id)
+
+    async def drain(self) -> None:
+        """Readiness goes first, then talk by talk; the loops run on until `stop`."""
+        await Draining(self.doorkeeper, self.sessions).run(web_settings().drain_seconds)
 
     async def publish_control(self, message: AnyControl) -> None:
         """Tell every web process, this one included. Raises RedisError."""
@@ -144,10 +160,12 @@ class WebProcess:
             session.check()
 
     async def _show_life(self) -> None:
-        """The lease, and the presence of everyone whose socket is open here."""
+        """The lease, what others would go on from, and the presence of everyone whose socket is open here."""
         await self._leases.show_life()
         await self._outbox.flush()
-        present = [session.session_id for session in self.sessions if session.session_id]
+        await self._keeper.renew()
+        await self._client.expire(self._output_stream, keys.OUTPUT_STREAM_LIFE_SECONDS)
+        present = [each.session_id for each in self.sessions if each.session_id and not each.is_client_away]
         if present:
             await sync_to_async(presence.touch, thread_sensitive=False)(present)
 
@@ -187,4 +205,4 @@ class WebProcess:
     def _supersede(self, message: SupersedeSocket) -> None:
         session = self.sessions.of_channel(message.channel_name)
         if session is not None and session.identity.generation < message.generation:
-            self.doorkeeper.close(session, SUPERSEDED, "superseded by a newer socket of the same channel")
+            self.doorkeeper.give_way(session, message.resumes)

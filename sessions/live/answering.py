@@ -126,6 +126,10 @@ class Answering:
         self.drop_speculation("another_request")
         self._replying.begin(self._plan(options or ReplyOptions(), turn), turn)
 
+    @property
+    def waiting_turn(self) -> Turn | None:
+        return self._waiting_turn
+
     def close(self) -> None:
         self._speculation = None
         identity = self._host.identity

@@ -34,6 +34,14 @@ class History:
     def last_item_id(self) -> str | None:
         return next(reversed(self._items), None)
 
+    def newest(self, count: int) -> list[Item]:
+        """In the order of the talk."""
+        return list(self._items.values())[-count:]
+
+    def take_up(self, items: Iterable[Item]) -> None:
+        """As they are: a call's result may have been kept without its call."""
+        self._items = {item.item_id: item for item in items}
+
     def add(self, item: Item, after: str | None = None) -> str | None:
         """Append, or insert after `after` ("root": first). Returns the id before it. Raises BadInputError."""
         if item.item_id in self._items:

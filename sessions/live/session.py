@@ -11,11 +11,12 @@ from sessions.live import facts, voice_activity
 from sessions.live.answering import Answering
 from sessions.live.changes import apply_changes
 from sessions.live.config import SessionConfig
+from sessions.live.continuing import Continuing
 from sessions.live.decision_writer import DecisionWriter
+from sessions.live.ears import Ears
 from sessions.live.history import History
 from sessions.live.ids import new_id
 from sessions.live.items import Item, MessageItem
-from sessions.live.listening import Listening
 from sessions.live.pictures import Pictures
 from sessions.live.planning import SessionIdentity, audio_shape
 from sessions.live.replying import KeepRecord, Replying
@@ -39,9 +40,11 @@ from workers.streams.messages import (
 
 logger = structlog.get_logger(__name__)
 
-MIN_COMMIT_MS = 100
-COMMIT_SILENCE_MS = 1_000
+OnTold = Callable[["LiveSession", bool], None]
+"""on_told(session, is_sound): the client has been told something; the session has changed."""
 MAX_EARLY_CHANGES = 20
+LISTEN_AWAY_SECONDS = 2.5
+"""Then a turn that was open has ended; what listens costs money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class SessionParts:
     desk: WorkDesk
     ear: SpeechToText
     keep_record: KeepRecord
+    on_told: OnTold
 
 
 class LiveSession:
@@ -67,13 +71,13 @@ class LiveSession:
         self.identity = identity
         self._config = config
         self._parts = parts
-        self._telling = Telling(transport)
+        self._telling = Telling(transport, lambda is_sound: parts.on_told(self, is_sound))
         self._on_detached = on_detached
         self._clock = EventClock(identity.epoch)
         self._loop_started_at = asyncio.get_running_loop().time()
         self._is_started = False
         self.history = History()
-        self._listening: Listening | None = None
+        self._ears = Ears(parts.ear, self)
         self._decisions = DecisionWriter(parts.keep_record)
         self._turns = Turns(config.turns, self, self)
         self._replying = Replying(parts.desk, self.history, self, parts.keep_record)
@@ -81,9 +85,8 @@ class LiveSession:
         self._pictures = Pictures(parts.desk, self._address, self._tell_fault)
         self._answering = Answering(parts.desk, self._replying, self.history, self._watching, self)
         self._state = facts.StateChanged(False, False, False)
-        self._committed_ms = 0
         self._early_changes: list[ConfigChanges] = []
-        self._closing: asyncio.Task[None] | None = None
+        self.continuing = Continuing(self, self._telling, self._turns, self._answering, self._replying)
 
     # --- Conversation: who and how ------------------------------------------------------------------------------------
 
@@ -111,38 +114,47 @@ class LiveSession:
         """Wake the agent with its graph's configuration; what the client had changed before is applied again."""
         if self._is_started:
             return
-        self.identity = replace(self.identity, session_id=session_id)
         for changes in self._early_changes:
             config = apply_changes(config, changes)
-        self._config = config
-        self._turns.change_settings(config.turns)
-        self._is_started = True
+        self.wake(session_id, config)
         self.deliver(facts.ConfigChanged(config))
         self.deliver(facts.VisionChanged(config.vision.frame_interval_ms if config.vision.enabled else 0))
         self.agent_changed()
         if config.greeting:
             self.say(config.greeting)
 
+    def wake(self, session_id: str, config: SessionConfig) -> None:
+        """Without a word to the client."""
+        self.identity = replace(self.identity, session_id=session_id)
+        self._config = config
+        self._turns.change_settings(config.turns)
+        self._is_started = True
+
+    def begin_epoch(self, epoch: str) -> None:
+        """The client is told everything anew: events are numbered from 1."""
+        self.identity = replace(self.identity, epoch=epoch)
+        self._clock = EventClock(epoch)
+
     def say(self, text: str) -> None:
         """Speak a fixed text as soon as no reply is in progress."""
         self._answering.say(text)
 
-    async def close(self, code: int | None = None, reason: str = "") -> None:
-        """Everything of the session stops: streams, tasks, timers. With a code the client's connection is closed too."""
+    async def close(self, code: int | None = None, reason: str = "", *, goes_on_elsewhere: bool = False) -> None:
+        """Everything of the session stops: streams, timers, and unless it goes on elsewhere, the workers' tasks.
+        With a code the client's connection is closed too."""
         self._is_started = False
+        transport = self.continuing.let_go() if goes_on_elsewhere else None
         self._turns.close()
         self._answering.close()
-        transport = self._telling.end()
+        transport = transport or self._telling.end()
         await self._replying.close()
         await self._decisions.close()
-        if self._listening is not None:
-            await self._listening.close()
-            self._listening = None
+        await self._ears.close()
         if transport is not None and code is not None:
             transport.end(code, reason)
 
     def detach(self, transport: Transport) -> None:
-        if self._telling.part_from(transport):
+        if transport is self._telling.transport:
             self._on_detached(self)
 
     def update(self, changes: ConfigChanges, event_id: str | None) -> None:
@@ -151,37 +163,23 @@ class LiveSession:
             self._early_changes = [*self._early_changes[-MAX_EARLY_CHANGES:], changes]
         self._turns.change_settings(self._config.turns)
         if audio_shape(before) != audio_shape(self._config):
-            self._stop_listening()
+            self._ears.stop()
         self.deliver(facts.ConfigChanged(self._config, event_id))
 
     # --- Conversation: audio and pictures in --------------------------------------------------------------------------
 
     def hear(self, pcm: bytes) -> None:
         self._require_start()
-        if self._listening is None:
-            config, ear = self._config, self._parts.ear
-            self._listening = Listening(ear, audio_shape(config), self.session_id, self, config.turns.voice_threshold)
-            self._committed_ms = 0
-            self._listening.start()
-        self._listening.hear(pcm)
+        self._ears.hear(pcm, self._config, self.session_id)
 
     def commit_input(self, event_id: str | None) -> None:
         self._require_start()
-        listening = self._listening
-        if listening is None or listening.received_ms - self._committed_ms < MIN_COMMIT_MS:
-            raise BadInputError(
-                f"the input audio buffer holds less than {MIN_COMMIT_MS} ms of audio",
-                code="input_audio_buffer_commit_empty",
-            )
-        self._committed_ms = listening.received_ms
-        listening.want_silence(COMMIT_SILENCE_MS)
+        self._ears.commit()
         self._turns.handle(turn_events.ClientCommitted())
 
     def clear_input(self) -> None:
         self._require_start()
-        if self._listening is not None:
-            self._listening.forget()
-            self._committed_ms = self._listening.received_ms
+        self._ears.clear()
         self._turns.handle(turn_events.ClientCleared())
         self.deliver(facts.InputCleared())
 
@@ -269,7 +267,7 @@ class LiveSession:
         return new_id(prefix)
 
     def audio_position_ms(self) -> int:
-        return self._listening.position_ms if self._listening is not None else 0
+        return self._ears.position_ms
 
     def keep_item(self, item: MessageItem) -> str | None:
         return self.history.add(item)
@@ -328,6 +326,10 @@ class LiveSession:
         return self._is_started and not self._turns.is_committing
 
     @property
+    def is_client_away(self) -> bool:
+        return self._telling.is_away
+
+    @property
     def client_holds_playback(self) -> bool:
         return self._telling.holds_playback
 
@@ -360,6 +362,8 @@ class LiveSession:
         """Called four times a second."""
         if self._is_started:
             self._replying.check()
+        if self._telling.away_seconds > LISTEN_AWAY_SECONDS:
+            self._ears.stop()
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -373,9 +377,3 @@ class LiveSession:
 
     def _tell_fault(self, error: NovaError, event_id: str | None = None) -> None:
         self.deliver(facts.FaultHappened(error.code, error.text, error.retriable, event_id))
-
-    def _stop_listening(self) -> None:
-        """Another rate or language: the next audio opens a fresh stream."""
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            self._closing = asyncio.get_running_loop().create_task(listening.close())

@@ -1,7 +1,7 @@
 """Who knocks at the websocket: reads the handshake, checks its place and its secret; opens nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
@@ -15,6 +15,7 @@ from sessions.access import (
 from sessions.configured import web_settings
 from sessions.realtime.doorway import Visitor
 from sessions.realtime.limits import CloseCode
+from sessions.realtime.resume_wish import read_wish
 from sessions.rtc_tokens.errors import TicketError
 from sessions.rtc_tokens.socket_ticket import PREFIX as TICKET_PREFIX
 from sessions.rtc_tokens.socket_ticket import read_ticket
@@ -63,6 +64,10 @@ class Handshake:
         return next((name for name in _SUBPROTOCOLS if name in self.offered), None)
 
     @property
+    def speaks_nova(self) -> bool:
+        return self.subprotocol in ("nova.binary", "nova.json")
+
+    @property
     def is_browser(self) -> bool:
         """A browser's script sees no HTTP answer, so it is told by a close code."""
         return self.origin is not None or any(name.startswith(KEY_SUBPROTOCOL_PREFIX) for name in self.offered)
@@ -105,13 +110,17 @@ def admit(handshake: Handshake) -> Visitor:
     channel = handshake.parameter("channel_name")
     model = handshake.parameter("model")
     if handshake.secret is not None and handshake.secret.startswith(TICKET_PREFIX):
-        return _admit_ticket(handshake.secret, channel, model)
+        return _with_wish(_admit_ticket(handshake.secret, channel, model), handshake)
     owner = authenticate_key(handshake.secret) if handshake.secret is not None else None
     if owner is None and web_settings().auth == "open":
         owner = OPEN_OWNER
     if owner is None:
         raise _unauthenticated("invalid_api_key", "give an API key or a client secret")
-    return Visitor(owner, channel, model=model)
+    return _with_wish(Visitor(owner, channel, model=model), handshake)
+
+
+def _with_wish(visitor: Visitor, handshake: Handshake) -> Visitor:
+    return replace(visitor, can_return=handshake.speaks_nova, resume=read_wish(handshake.query))
 
 
 def _check_place(handshake: Handshake) -> None:
@@ -163,6 +172,7 @@ _CLOSE_CODES = {
     "ticket_forged": CloseCode.UNAUTHENTICATED,
     "session_ended": CloseCode.SESSION_ENDED,
     "superseded": CloseCode.SUPERSEDED,
+    "draining": CloseCode.GOING_AWAY,
 }
 
 

@@ -1,0 +1,162 @@
+"""A client that loses its connection and comes back by (epoch, seq), over any web process; checks the order of its events."""
+
+import asyncio
+import base64
+import json
+import time
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlencode
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from tests.house import House
+from tests.journeys.client import Client, Heard, generate_ticket, start_channel
+
+SOUND = "response.output_audio.delta"
+
+
+@dataclass
+class _AllSockets:
+    """The wire of `Client`: whichever socket is open."""
+
+    socket: ClientConnection | None = None
+
+    async def send(self, event: Any) -> None:
+        assert self.socket is not None
+        await self.socket.send(json.dumps(event))
+
+    async def __aiter__(self) -> Any:
+        raise NotImplementedError
+        yield
+
+
+@dataclass
+class Returning:
+    """`client` holds the events of all sockets in the order they came. Drop with `lose`, come back with `resume`."""
+
+    house: House
+    secret: str
+    web: int = 0
+    client: Client = field(default_factory=lambda: Client(_AllSockets()))
+    epoch: str = ""
+    seq: int = 0
+    told_seq: int = 0
+    sound_item: str = ""
+    sound_ms: float = 0.0
+    closes: list[int] = field(default_factory=list)
+    sequences: list[tuple[str, int]] = field(default_factory=list)
+    session_id: str = ""
+    _reader: "asyncio.Task[None] | None" = None
+
+    # --- the connection ---------------------------------------------------------------------------------------------
+
+    async def open(self, query: dict[str, Any] | None = None) -> None:
+        url = self.house.urls[self.web].replace("http", "ws", 1) + "/v1/realtime?" + urlencode(query or {})
+        headers = {"Authorization": f"Bearer {self.secret}"}
+        names = [Subprotocol("nova.json")]
+        socket = await connect(url, additional_headers=headers, subprotocols=names, max_size=None)
+        wire = self.client.connection
+        assert isinstance(wire, _AllSockets)
+        wire.socket = socket
+        self.client.close_code = None
+        self._reader = asyncio.create_task(self._read(socket))
+
+    async def lose(self) -> None:
+        """The connection breaks without a word, as when the network goes."""
+        socket = self._socket
+        socket.transport.abort()
+        if self._reader is not None:
+            await self._reader
+
+    async def leave(self) -> None:
+        await self._socket.close()
+        if self._reader is not None:
+            await self._reader
+
+    async def resume(self, web: int | None = None, **changes: Any) -> Heard:
+        """Returns nova.resumed."""
+        self.web = self.web if web is None else web
+        before = self.client.now
+        await self.open({**self.wish(), **changes})
+        return await self.client.wait_for("nova.resumed", after=before)
+
+    def wish(self) -> dict[str, Any]:
+        sound = {"sound_item": self.sound_item, "sound_ms": int(self.sound_ms)} if self.sound_item else {}
+        return {"epoch": self.epoch, "seq": self.seq, "told": self.told_seq, **sound}
+
+    @property
+    def _socket(self) -> ClientConnection:
+        wire = self.client.connection
+        assert isinstance(wire, _AllSockets)
+        assert wire.socket is not None
+        return wire.socket
+
+    async def _read(self, socket: ClientConnection) -> None:
+        news = self.client._news
+        try:
+            async for message in socket:
+                if socket is not self._socket:
+                    continue
+                self._note(json.loads(message))
+                event = json.loads(message, object_hook=lambda fields: SimpleNamespace(**fields))
+                async with news:
+                    self.client.events.append(Heard(time.monotonic(), event))
+                    news.notify_all()
+        except ConnectionClosed:
+            pass
+        async with news:
+            self.closes.append(int(socket.close_code or 1006))
+            if socket is self._socket:
+                self.client.close_code = self.closes[-1]
+            news.notify_all()
+
+    def _note(self, event: dict[str, Any]) -> None:
+        if event["type"] == "error" and event["event_id"].startswith("evt_refused"):
+            return
+        _, self.epoch, number = event["event_id"].split("_")
+        self.seq = int(number)
+        self.sequences.append((self.epoch, self.seq))
+        if event["type"] != SOUND:
+            self.told_seq = self.seq
+        else:
+            if event["item_id"] != self.sound_item:
+                self.sound_item, self.sound_ms = event["item_id"], 0.0
+            self.sound_ms += len(base64.b64decode(event["delta"])) / 2 / 24_000 * 1_000
+        if event["type"] == "nova.session":
+            self.session_id = event["session_id"]
+
+    # --- what is promised -------------------------------------------------------------------------------------------
+
+    def gaps(self) -> list[tuple[tuple[str, int], tuple[str, int]]]:
+        """V1: neighbours that do not follow one another; a new epoch begins at 1."""
+        pairs = zip(self.sequences, self.sequences[1:], strict=False)
+        return [
+            (before, after)
+            for before, after in pairs
+            if after != (before[0], before[1] + 1) and not (after[0] != before[0] and after[1] == 1)
+        ]
+
+    def replies(self) -> dict[str, list[str]]:
+        """Every response that began, and how it ended: V3 wants one end each."""
+        ends: dict[str, list[str]] = {heard.event.response.id: [] for heard in self.client.of("response.created")}
+        for heard in self.client.of("response.done"):
+            ends.setdefault(heard.event.response.id, []).append(heard.event.response.status)
+        return ends
+
+    def sound_of(self, item_id: str) -> bytes:
+        sounds = [heard.event for heard in self.client.of(SOUND) if heard.event.item_id == item_id]
+        return b"".join(base64.b64decode(event.delta) for event in sounds)
+
+
+async def return_to(house: House, *, key: str, web: int = 0, **wishes: Any) -> Returning:
+    """A started channel with its socket open."""
+    channel_name, secret = await generate_ticket(house, key=key)
+    session_id = await start_channel(house, channel_name, key=key, web=web, **wishes)
+    returning = Returning(house, secret, web, session_id=session_id)
+    await returning.open()
+    await returning.client.wait_for("session.created")
+    return returning
