@@ -109,4 +109,11 @@ def _start_child(**_: Any) -> None:
     load_object("workers.startup.start_seeing")(worker_settings(environment()))
 
 
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator,unused-ignore]
+def _begin_to_stop(how: str = "", **_: Any) -> None:
+    """In a signal's handler. The parent of the prefork pool has loaded nothing that could end by itself."""
+    if how == "Warm":
+        load_object("workers.startup.begin_to_stop")()
+
+
 __all__ = ["app"]

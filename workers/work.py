@@ -14,6 +14,7 @@ from workers.errors import ConfigurationError, NovaError, ReplyCancelled, Stream
 from workers.language_model.contract import LanguageModel
 from workers.replying import ReplyWriter
 from workers.speaking import Speaking
+from workers.stopping import Stopping, WorkerStoppingError
 from workers.streams import keys
 from workers.streams.codec import from_json
 from workers.streams.handover import Handover, OpeningSpeech
@@ -89,13 +90,19 @@ class TalkingWork:
     cancellations: Cancellations
     transcripts: TranscriptTable
     beats: Beats
+    stopping: Stopping
+    hand_back: Callable[[str], None]
     model: LanguageModel
     speech: TextToSpeech
     run_tool: RunTool
     has_word_marks: bool = True
 
     def generate_reply(self, reply_id: str) -> None:
-        body = self._take(reply_id, keys.reply_request(reply_id), keys.PREPARED_REPLY_SECONDS)
+        key, wait_seconds = keys.reply_request(reply_id), keys.PREPARED_REPLY_SECONDS
+        body = self._take(reply_id, key, wait_seconds, lambda: self.stopping.has_begun)
+        if self._is_for_another(reply_id, body):
+            self.hand_back(reply_id)
+            return
         if not body:
             logger.info("reply_not_wanted", reply_id=reply_id)
             return
@@ -121,13 +128,19 @@ class TalkingWork:
     def compress_frame(self, frame_id: str) -> None:
         raise ConfigurationError("frames are compressed by the vision worker")
 
-    def _take(self, reply_id: str, key: str, wait_seconds: float) -> bytes | None:
+    def _take(
+        self, reply_id: str, key: str, wait_seconds: float, is_given_up: Callable[[], bool] = lambda: False
+    ) -> bytes | None:
         """The task may have been published before its request was known. None or empty: nobody wants it any more."""
         try:
             with self.cancellations.watched(reply_id):
-                return self.handover.take(key, wait_seconds)
-        except ReplyCancelled:
+                return self.handover.take(key, wait_seconds, is_given_up)
+        except (ReplyCancelled, WorkerStoppingError):
             return None
+
+    def _is_for_another(self, reply_id: str, body: bytes | None) -> bool:
+        """A worker that stops waits for nothing that it was not asked yet."""
+        return body is None and self.stopping.has_begun and not self.cancellations.is_cancelled(reply_id)
 
     @contextmanager
     def _running(self, stage: Stage, address: Address, sentence_index: int) -> Iterator[None]:

@@ -102,7 +102,7 @@ def sentences_in(kept: tuple[PortableSentence, ...], heard_ms: float) -> list[Sp
     """`heard_ms` of the item's sound are with the client. What lies before counts as sent; the sentence that goes on
     there is made again and skips what the client has; the others are made from their beginning."""
     sentences: list[SpokenSentence] = []
-    for each, following in zip(kept, (*kept[1:], None), strict=True):
+    for each, following in zip(kept, (*kept[1:], None), strict=False):
         sentence = SpokenSentence(each.index, each.text, each.separator, each.is_phrase, start_ms=each.start_ms)
         ends_ms = _end_of(each, following)
         if each.start_ms is not None and ends_ms is not None and ends_ms <= heard_ms:
