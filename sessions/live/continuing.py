@@ -57,7 +57,8 @@ class Continuing:
     @property
     def is_quiet(self) -> bool:
         """Nobody speaks or is about to: a moment at which going on elsewhere goes unnoticed."""
-        is_user_silent = self._turns.open_turn is None and self._answering.waiting_turn is None
+        is_asked = self._answering.waiting_turn is not None or self._host.history.ends_with_users_words
+        is_user_silent = self._turns.open_turn is None and not is_asked
         return is_user_silent and not self._replying.is_busy and self.is_settled
 
     def talk(self) -> Talk:

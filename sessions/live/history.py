@@ -103,6 +103,12 @@ class History:
         )
 
     @property
+    def ends_with_users_words(self) -> bool:
+        """The newest item is one that an answer may be asked for."""
+        newest = self._items.get(self.last_item_id or "")
+        return newest is not None and _is_users(newest)
+
+    @property
     def is_nothing_to_answer(self) -> bool:
         """The user's newest turns brought no words, and what came before them was not the user's or was answered."""
         newest_first = reversed(self._items.values())

@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 import time
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -13,10 +15,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from sessions.realtime.position import SOUND_EVENT, Position
 from tests.house import House
 from tests.journeys.client import Client, Heard, generate_ticket, start_channel
-
-SOUND = "response.output_audio.delta"
 
 
 @dataclass
@@ -42,11 +43,7 @@ class Returning:
     secret: str
     web: int = 0
     client: Client = field(default_factory=lambda: Client(_AllSockets()))
-    epoch: str = ""
-    seq: int = 0
-    told_seq: int = 0
-    sound_item: str = ""
-    sound_ms: float = 0.0
+    position: Position = field(default_factory=Position)
     closes: list[int] = field(default_factory=list)
     sequences: list[tuple[str, int]] = field(default_factory=list)
     session_id: str = ""
@@ -84,9 +81,34 @@ class Returning:
         await self.open({**self.wish(), **changes})
         return await self.client.wait_for("nova.resumed", after=before)
 
+    async def wait_lost(self) -> None:
+        """Until the server's end of the line has gone."""
+        await self.client.wait_closed()
+
+    async def ask_surely(self, text: str) -> None:
+        """Until it is answered, over as many sockets as it takes, each at the other web process. What is not known to
+        have arrived is said again, as our page does."""
+        after, item_id = self.client.now, f"item_{uuid.uuid4().hex[:20]}"
+        await self._say(item_id, text)
+        while not self.client.of("response.done", after):
+            try:
+                await self.client.wait_for("response.done", after=after)
+            except AssertionError:
+                if self.client.close_code is None:
+                    raise
+                await self.resume(1 - self.web)
+                if all(heard.event.item.id != item_id for heard in self.client.of("conversation.item.added", after)):
+                    await self._say(item_id, text)
+
+    async def _say(self, item_id: str, text: str) -> None:
+        content = [{"type": "input_text", "text": text}]
+        item = {"id": item_id, "type": "message", "role": "user", "content": content}
+        with suppress(ConnectionClosed):
+            await self.client.send("conversation.item.create", item=item)
+            await self.client.send("response.create")
+
     def wish(self) -> dict[str, Any]:
-        sound = {"sound_item": self.sound_item, "sound_ms": int(self.sound_ms)} if self.sound_item else {}
-        return {"epoch": self.epoch, "seq": self.seq, "told": self.told_seq, **sound}
+        return dict(self.position.query())
 
     @property
     def _socket(self) -> ClientConnection:
@@ -115,17 +137,11 @@ class Returning:
             news.notify_all()
 
     def _note(self, event: dict[str, Any]) -> None:
-        if event["type"] == "error" and event["event_id"].startswith("evt_refused"):
+        pcm = base64.b64decode(event["delta"]) if event["type"] == SOUND_EVENT else b""
+        if event["event_id"] == "evt_refused_1":
             return
-        _, self.epoch, number = event["event_id"].split("_")
-        self.seq = int(number)
-        self.sequences.append((self.epoch, self.seq))
-        if event["type"] != SOUND:
-            self.told_seq = self.seq
-        else:
-            if event["item_id"] != self.sound_item:
-                self.sound_item, self.sound_ms = event["item_id"], 0.0
-            self.sound_ms += len(base64.b64decode(event["delta"])) / 2 / 24_000 * 1_000
+        self.position.note(event, pcm)
+        self.sequences.append((self.position.epoch, self.position.seq))
         if event["type"] == "nova.session":
             self.session_id = event["session_id"]
 
@@ -148,7 +164,7 @@ class Returning:
         return ends
 
     def sound_of(self, item_id: str) -> bytes:
-        sounds = [heard.event for heard in self.client.of(SOUND) if heard.event.item_id == item_id]
+        sounds = [heard.event for heard in self.client.of(SOUND_EVENT) if heard.event.item_id == item_id]
         return b"".join(base64.b64decode(event.delta) for event in sounds)
 
 

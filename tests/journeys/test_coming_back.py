@@ -1,6 +1,7 @@
 """A client loses its connection and comes back to the same web process: nothing missing, nothing twice."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -38,16 +39,14 @@ def undisturbed_sound(house: House) -> bytes:
     return asyncio.run(ask())
 
 
-def test_cl_01_twenty_breaks_in_one_answer_lose_no_event_and_no_sample(
-    house: House, undisturbed_sound: bytes
-) -> None:
+def test_cl_01_twenty_breaks_in_one_answer_lose_no_event_and_no_sample(house: House, undisturbed_sound: bytes) -> None:
     async def talk() -> Returning:
         returning = await began(house)
         await returning.client.type_text(QUESTION)
         for number in range(BREAKS):
             await returning.client.wait_for("response.created")
             sounds = len(returning.client.of("response.output_audio.delta"))
-            await wait_until(lambda: _has_more(returning, sounds), "more of the answer or its end")
+            await wait_until(partial(_has_more, returning, sounds), "more of the answer or its end")
             await returning.lose()
             if number == 0:
                 await asyncio.sleep(2.5)
