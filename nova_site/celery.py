@@ -5,6 +5,7 @@ The web process imports this too, so whatever only a worker needs is loaded by p
 
 from typing import Any
 
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, signals
 from celery.app.amqp import AMQP
 from kombu import Connection
@@ -114,6 +115,13 @@ def _begin_to_stop(how: str = "", **_: Any) -> None:
     """In a signal's handler. The parent of the prefork pool has loaded nothing that could end by itself."""
     if how == "Warm":
         load_object("workers.startup.begin_to_stop")()
+
+
+@signals.task_failure.connect  # type: ignore[untyped-decorator,unused-ignore]
+def _report_lost_child(sender: Any, exception: BaseException, args: Any, **_: Any) -> None:
+    """What a task's own process can tell, it has told; this is for one that was killed in the middle of a picture."""
+    if isinstance(exception, WorkerLostError | TimeLimitExceeded) and sender.name == "workers.compress_frame":
+        load_object("workers.startup.frame_was_lost")(*args, type(exception).__name__)
 
 
 __all__ = ["app"]

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from nova_site.env_records import RecordsEnvironment
 from nova_site.env_rollout import RolloutEnvironment
 from workers.errors import ConfigurationError
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
@@ -38,7 +39,7 @@ DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
 NOT_SERVING = ("makemigrations", "collectstatic", "check", "doctor", "talk", "run_local", "replay_turns", "drain")
 
 
-class Environment(RolloutEnvironment):
+class Environment(RecordsEnvironment, RolloutEnvironment):
     """One field per variable; the variable's name is the field's name in capitals."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import dj_database_url
-
+from nova_site.databases import database_settings
 from nova_site.env import environment
 from nova_site.logs import logging_config
 from nova_site.wiring import build_web_settings
@@ -56,18 +55,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": dj_database_url.parse(ENV.database_url, conn_max_age=60)}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    database_name = str(DATABASES["default"]["NAME"])
-    if database_name and not database_name.startswith((":", "/", "file:")):
-        DATABASES["default"]["NAME"] = str(BASE_DIR / database_name)
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 5,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-else:
-    DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 3
+DATABASES = {"default": database_settings(ENV.database_url, BASE_DIR, ENV.nova_database_pool)}
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / ".run" / "static"

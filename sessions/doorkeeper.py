@@ -122,9 +122,9 @@ class Doorkeeper:
         try:
             kept = await resuming.claim(row.id, session.identity.generation)
             if kept is not None:
-                resuming.take_up(session, row.id, kept, wish, transport)
+                resuming.take_up(session, row, kept, wish, transport)
             else:
-                session.wake(row.id, _config_of(row))
+                session.wake(row.id, _config_of(row), row.owner)
                 await resuming.begin_anew(session, wish, transport)
             is_open = True
         finally:
@@ -165,7 +165,7 @@ class Doorkeeper:
             self._wake_with(session, row)
 
     def _wake_with(self, session: LiveSession, row: Session) -> None:
-        session.start(row.id, _config_of(row))
+        session.start(row.id, _config_of(row), row.owner)
         self._sessions.started(session)
 
     async def _take_channel(self, channel_name: str, resumes: bool) -> int:

@@ -1,22 +1,18 @@
-"""The rules of a session's life and the only writer of rows; synchronous.
+"""The rules of a session's life and the only writer of its state; what is said in it is written by sessions.records.
 
 A row says that a channel is started; the control stream tells the web process that holds its socket. When the
 stream cannot be reached after a row was written, a start is taken back and a stop must be called again.
 """
 
-import json
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import structlog
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from sessions import presence
 from sessions.configured import web_settings
-from sessions.live.turn_taking.log import KEPT_LINES
-from sessions.models import DecisionLog, Session, SessionState, Turn
+from sessions.models import Session, SessionState, Turn
 from sessions.redis_clients import publish_control
 from workers.errors import NovaError, StreamsUnavailableError
 from workers.streams.messages import SessionStarted, StopSession
@@ -174,90 +170,3 @@ def reap_once() -> list[Session]:
     """End every session that was idle for longer than its timeout; returns those that this call ended."""
     limited = list(Session.objects.filter(state=SessionState.STARTED, timeout_seconds__isnull=False))
     return [session for session in presence.idle_sessions(limited) if end_found_session(session, "idle")]
-
-
-class TurnRecord(BaseModel):
-    """One entry of the records stream. Times are ISO 8601 with a zone, or (milli)seconds since 1970."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    session_id: str = Field(max_length=64)
-    turn_id: str = Field(min_length=1, max_length=64)
-    reply_id: str = Field(default="", max_length=64)
-    user_text: str = ""
-    reply_text: str = ""
-    heard_text: str = ""
-    status: str = Field(default="", max_length=32)
-    started_at: AwareDatetime
-    ended_at: AwareDatetime | None = None
-    delays: dict[str, float] = Field(default_factory=dict)
-    error_code: str = Field(default="", max_length=64)
-
-
-def record_turns(turns: list[Turn]) -> int:
-    """Write finished turns; a second record of the same turn_id changes nothing. Returns how many rows were added.
-
-    Those of a session that is gone are dropped. Raises DatabaseError while the database is away; the caller then
-    keeps the entries. A few statements for all: each row's own would hold the interpreter from the voices beside it.
-    """
-    known = _known_sessions(turn.session_id for turn in turns)
-    written = set(Turn.objects.filter(turn_id__in=[turn.turn_id for turn in turns]).values_list("turn_id", flat=True))
-    new = {turn.turn_id: turn for turn in reversed(turns) if turn.session_id in known and turn.turn_id not in written}
-    return len(Turn.objects.bulk_create(reversed(new.values()), ignore_conflicts=True))
-
-
-def _known_sessions(session_ids: Iterable[str]) -> set[str]:
-    wanted = set(session_ids)
-    known = set(Session.objects.filter(id__in=wanted).values_list("id", flat=True))
-    if wanted - known:
-        log.warning("records of unknown sessions dropped", session_ids=sorted(wanted - known))
-    return known
-
-
-def turn_of(record: dict[str, Any]) -> Turn:
-    """Raises pydantic.ValidationError for a malformed record."""
-    fields = TurnRecord.model_validate(record).model_dump()
-    for name in ("user_text", "reply_text", "heard_text"):
-        # PostgreSQL's text takes no NUL character.
-        fields[name] = fields[name].replace("\x00", "")
-    return Turn(**fields)
-
-
-class DecisionsRecord(BaseModel):
-    """Lines of the turn engine's log as sessions.live.turn_taking.log writes them."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    session_id: str = Field(max_length=64)
-    generation: int = Field(ge=0)
-    lines: list[dict[str, Any]] = Field(min_length=1, max_length=KEPT_LINES)
-
-
-def decisions_of(record: dict[str, Any]) -> DecisionLog:
-    """Raises pydantic.ValidationError for a malformed record."""
-    wanted = DecisionsRecord.model_validate(record)
-    return DecisionLog(
-        session_id=wanted.session_id,
-        generation=wanted.generation,
-        first_number=int(wanted.lines[0]["number"]),
-        lines=[_without_nul(line) for line in wanted.lines],
-    )
-
-
-def record_decisions(logs: list[DecisionLog]) -> int:
-    """Write batches of decisions; the same again changes nothing. Returns and raises as `record_turns` does."""
-    known = _known_sessions(log_.session_id for log_ in logs)
-    rows = [log_ for log_ in logs if log_.session_id in known]
-    return len(DecisionLog.objects.bulk_create(rows, ignore_conflicts=True))
-
-
-def _without_nul(line: dict[str, Any]) -> dict[str, Any]:
-    """PostgreSQL's JSON takes no NUL character."""
-    cleaned: dict[str, Any] = json.loads(json.dumps(line).replace("\\u0000", ""))
-    return cleaned
-
-
-def correct_heard_text(reply_id: str, heard_text: str) -> bool:
-    """A reply was cut off after its end had been recorded: keep what was really heard. Raises DatabaseError."""
-    heard_text = heard_text.replace("\x00", "")
-    return bool(Turn.objects.filter(reply_id=reply_id).update(heard_text=heard_text, status="interrupted"))

@@ -16,7 +16,7 @@ from sessions.live.items import Content, Item, MessageItem
 from sessions.live.portable import ITEM, ITEMS_KEPT
 from sessions.live.registry import LiveSessions
 from sessions.live.session import LiveSession
-from sessions.models import Turn
+from sessions.models import Session, Turn
 from sessions.output_follower import OutputFollower
 from sessions.realtime.event_line import EventLine
 from sessions.realtime.resume_wish import ResumeWish, Verdict, judge
@@ -109,7 +109,7 @@ class Resuming:
         return owner is not None and owner != NOBODY and await self._leases.is_alive(owner.decode())
 
     def take_up(
-        self, session: LiveSession, session_id: str, kept: KeptTalk, wish: ResumeWish, transport: SocketTransport
+        self, session: LiveSession, row: Session, kept: KeptTalk, wish: ResumeWish, transport: SocketTransport
     ) -> None:
         """Before the socket is open: what it missed leaves first, then what happens from now on."""
         verdict = judge(wish, kept.epoch, kept.first_seq, kept.seq, is_last_known=kept.is_final)
@@ -122,7 +122,7 @@ class Resuming:
             line.tell(TalkResumed(True))
         else:
             _tell_anew(transport, verdict, kept.talk.items)
-        session.continuing.take_up(session_id, kept.talk, _heard_ms(kept, wish))
+        session.continuing.take_up(row.id, row.owner, kept.talk, _heard_ms(kept, wish))
         self._follower.follow(session, kept.output_stream, kept.output_position)
         _log(session, verdict, wish.seq, kept.seq, "taken_up")
 

@@ -21,7 +21,8 @@ from sessions.live.silero_engine import prepare_voice_engine
 from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
 from sessions.output_follower import OutputFollower
-from sessions.records import Outbox, RecordWriter
+from sessions.records.outbox import Outbox
+from sessions.records.writer import RecordWriter
 from sessions.resuming import Resuming
 from sessions.speech_to_text.contract import SpeechToText
 from sessions.talk_keeper import TalkKeeper
@@ -102,6 +103,7 @@ class WebProcess:
         with contextlib.suppress(redis.RedisError, TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_SECONDS):
                 await self._leases.release_all([REAPER, RECORD_WRITER])
+        self._writer.close()
         await self._desk.close()
         await self._ear.close()
         for client in (self._client, *self._blocking):
@@ -173,7 +175,7 @@ class WebProcess:
         await sync_to_async(lifecycle.reap_once)()
 
     async def _write_records(self) -> None:
-        await self._writer.write_waiting()
+        await self._writer.write_all()
 
     # --- entries ----------------------------------------------------------------------------------------------------
 

@@ -4,14 +4,13 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import redis
 import structlog
 
 from workers.errors import ProviderTimeoutError, ReplyCancelled, RequestExpiredError, StreamsUnavailableError
 from workers.language_model.contract import (
-    FramePart,
     LanguageModel,
     ModelFinished,
     ModelMessage,
@@ -19,8 +18,6 @@ from workers.language_model.contract import (
     ModelPart,
     ModelRequest,
     ModelUsage,
-    PictureFormat,
-    PicturePart,
     StoredMessage,
     StoredPart,
     TextDelta,
@@ -29,8 +26,9 @@ from workers.language_model.contract import (
     ToolUse,
     ToolUsePart,
 )
-from workers.language_model.token_estimate import estimated_input_tokens, estimated_tokens
+from workers.language_model.token_estimate import estimated_input_tokens, estimated_picture_tokens, estimated_tokens
 from workers.reply_sentences import ReplySentences
+from workers.request_pictures import NEWEST_FRAME_WAIT_SECONDS, fill_in
 from workers.streams.messages import (
     OutputEntry,
     ReplyRequest,
@@ -44,8 +42,6 @@ logger = structlog.get_logger(__name__)
 
 WORDS_TIMEOUT_SECONDS = 5.0
 CONFIRMATION_TIMEOUT_SECONDS = 10.0
-NEWEST_FRAME_WAIT_SECONDS = 0.2
-FRAME_POLL_SECONDS = 0.01
 WITH_WORDS = frozenset({"final", "confirmed"})
 ENDED = frozenset({"confirmed", "discarded"})
 
@@ -69,6 +65,10 @@ class _Progress:
     model_id: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    picture_tokens: int = 0
+    pictures: int = 0
+    picture_bytes: int = 0
     is_usage_estimated: bool = False
     running: ModelRequest | None = None
     round_text: list[str] = field(default_factory=list)
@@ -76,6 +76,7 @@ class _Progress:
 
     def begin_round(self, request: ModelRequest) -> None:
         self.running, self.round_text, self.round_tools = request, [], []
+        self.picture_tokens += estimated_picture_tokens(request)
 
     def end_round(self, finished: ModelFinished) -> None:
         self.running = None
@@ -92,6 +93,7 @@ class _Progress:
     def _add_usage(self, usage: ModelUsage) -> None:
         self.input_tokens += usage.input_tokens
         self.output_tokens += usage.output_tokens
+        self.cached_input_tokens += usage.cached_input_tokens
         self.is_usage_estimated = self.is_usage_estimated or usage.is_estimated
 
 
@@ -153,25 +155,16 @@ class ReplyWriter:
             parts.append(TextPart(self._users_words(self._request.transcript_id)))
         if parts:
             stored.append(StoredMessage("user", tuple(parts)))
-        frames = self._load_frames(stored)
-        return [_model_message(message, frames) for message in stored]
+        started_at_ms = self._request.clock_started_at_ms
+        filled = fill_in(stored, self._client, started_at_ms, wait_seconds=NEWEST_FRAME_WAIT_SECONDS)
+        self._progress.pictures, self._progress.picture_bytes = filled.pictures, filled.picture_bytes
+        return list(filled.messages)
 
     def _users_words(self, transcript_id: str) -> str:
         entry = self._transcripts.wait_for(transcript_id, WITH_WORDS, WORDS_TIMEOUT_SECONDS)
         if entry is None:
             raise RequestExpiredError("the user's words did not arrive on the transcripts stream")
         return entry.text
-
-    def _load_frames(self, messages: list[StoredMessage]) -> dict[str, bytes]:
-        """Pictures by key; those whose life is over are missing. The newest may still be with the vision worker."""
-        wanted = [part.key for message in messages for part in message.parts if isinstance(part, FramePart)]
-        deadline = time.monotonic() + NEWEST_FRAME_WAIT_SECONDS
-        while wanted:
-            values: Any = self._client.mget(wanted)
-            if values[-1] is not None or time.monotonic() > deadline:
-                return {key: value for key, value in zip(wanted, values, strict=True) if value is not None}
-            time.sleep(FRAME_POLL_SECONDS)
-        return {}
 
     def _one_round(self, messages: tuple[ModelMessage, ...], tools: tuple[ToolSpec, ...], options: ModelOptions) -> str:
         request = ModelRequest(self._request.system, messages, options, tools)
@@ -252,6 +245,10 @@ class ReplyWriter:
                 first_token_ms=progress.first_token_ms,
                 model_id=progress.model_id,
                 is_usage_estimated=progress.is_usage_estimated,
+                cached_input_tokens=progress.cached_input_tokens,
+                picture_tokens=progress.picture_tokens,
+                pictures=progress.pictures,
+                picture_bytes=progress.picture_bytes,
             )
         )
 
@@ -261,20 +258,3 @@ class ReplyWriter:
         if self._progress.input_tokens:
             with suppress(StreamsUnavailableError):
                 self._finish("cancelled")
-
-
-def _model_message(message: StoredMessage, frames: dict[str, bytes]) -> ModelMessage:
-    parts: list[ModelPart] = []
-    for part in message.parts:
-        if not isinstance(part, FramePart):
-            parts.append(part)
-        elif part.key in frames:
-            data = frames[part.key]
-            parts.append(PicturePart(data, _format_of(data), part.source, part.captured_at_ms))
-    return ModelMessage(message.role, tuple(parts))
-
-
-def _format_of(data: bytes) -> PictureFormat:
-    if data.startswith(b"\x89PNG"):
-        return "png"
-    return "webp" if data[8:12] == b"WEBP" else "jpeg"

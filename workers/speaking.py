@@ -59,7 +59,7 @@ class Speaking:
         for number, chunk in enumerate(kept.chunks()):
             yield chunk
             if number == 0 and kept.words:
-                self._tell_words(kept.words, 0.0, 0)
+                self._tell_words(kept.words, 0.0, 0, 0)
 
     def _made_chunks(self) -> Generator[SpeechChunk]:
         """Texts too long for one outside call are cut here, so that each call's word times have a known start."""
@@ -93,13 +93,13 @@ class Speaking:
         if self._request.is_fixed:
             self._sound += chunk.pcm
 
-    def _tell_words(self, words: tuple[WordMark, ...], start_ms: float, at: int) -> None:
+    def _tell_words(self, words: tuple[WordMark, ...], start_ms: float, at: int, billed_characters: int) -> None:
         """`words` of a piece that begins at character `at` of the cleaned text and at `start_ms` of its sound."""
         moved = tuple(WordMark(start_ms + word.start_ms, at + word.start, at + word.end) for word in words)
         self._words += moved
         placed = marks_in(self._request.text, self._text, moved)
-        if placed:
-            self._emit(WordMarks(*self._ids, self._request.sentence_index, placed))
+        if placed or billed_characters:
+            self._emit(WordMarks(*self._ids, self._request.sentence_index, placed, billed_characters))
 
     def _tell_end(self, first_byte_ms: float) -> None:
         index, engine, billed = self._request.sentence_index, self._last.engine, self._billed_characters

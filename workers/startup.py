@@ -11,6 +11,8 @@ from workers.beats import Beats
 from workers.cancellation import Cancellations
 from workers.errors import ConfigurationError
 from workers.language_model.contract import LanguageModel
+from workers.lost_frames import LostFrames
+from workers.opening_speech import Meetings
 from workers.plugins import load_object, load_provider
 from workers.runtime import install_work
 from workers.settings import WorkerSettings
@@ -29,6 +31,7 @@ from workers.work import SeeingWork, TalkingWork
 logger = structlog.get_logger(__name__)
 _stoppings: list[Stopping] = []
 TALKING_QUEUES = frozenset({"reply", "speech"})
+_lost_frames: list[LostFrames] = []
 
 
 def check_pool(queues: frozenset[str]) -> None:
@@ -50,6 +53,8 @@ def start_parent(queues: frozenset[str], settings: WorkerSettings) -> None:
     check_pool(queues)
     if queues & TALKING_QUEUES:
         start_talking(settings)
+    if "vision" in queues:
+        watch_for_lost_frames(settings)
 
 
 def start_talking(settings: WorkerSettings) -> None:
@@ -68,6 +73,7 @@ def start_talking(settings: WorkerSettings) -> None:
     work = TalkingWork(
         client=client,
         handover=Handover(waiting),
+        meetings=Meetings(),
         writer=writer,
         cancellations=cancellations,
         transcripts=transcripts,
@@ -103,13 +109,17 @@ def _hand_back(reply_id: str) -> None:
 
 def start_seeing(settings: WorkerSettings) -> None:
     client = command_client(settings.redis_url, max_connections=4)
-    install_work(
-        SeeingWork(
-            client=client,
-            writer=OutputWriter(client),
-            compress=load_object("workers.vision.compressor.compress"),
-            signature=load_object("workers.vision.compressor.signature"),
-            is_near_identical=load_object("workers.vision.compressor.is_near_identical"),
-        )
-    )
+    eye = load_object("workers.seeing.Eye")(client)
+    install_work(SeeingWork(client=client, writer=OutputWriter(client), eye=eye))
     logger.info("worker_ready", work="seeing")
+
+
+def watch_for_lost_frames(settings: WorkerSettings) -> None:
+    client = command_client(settings.redis_url, max_connections=1)
+    _lost_frames[:] = [LostFrames(client, OutputWriter(client))]
+
+
+def frame_was_lost(frame_id: str, cause: str) -> None:
+    """In the first process only; its children do not know of their own death."""
+    for lost_frames in _lost_frames:
+        lost_frames.report(frame_id, cause)

@@ -3,9 +3,10 @@
 from celery import shared_task
 
 from workers.runtime import current_work
+from workers.streams.keys import FRAME_LIMIT_SECONDS
 
 
-@shared_task(name="workers.compress_frame", queue="vision")  # type: ignore[untyped-decorator,unused-ignore]
+@shared_task(name="workers.compress_frame", queue="vision", time_limit=FRAME_LIMIT_SECONDS)  # type: ignore[untyped-decorator,call-overload,unused-ignore]
 def compress_frame(frame_id: str) -> None:
     current_work().compress_frame(frame_id)
 

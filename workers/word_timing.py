@@ -14,7 +14,8 @@ logger = structlog.get_logger(__name__)
 WAIT_SECONDS = 5.0
 """For the times of a sentence whose sound has been made: later they would serve nobody."""
 
-OnWords = Callable[[tuple[WordMark, ...], float, int], None]
+OnWords = Callable[[tuple[WordMark, ...], float, int, int], None]
+"""on_words(words, start_ms, at, characters): the last says for how long a text they were asked for."""
 
 
 class WordTiming:
@@ -48,7 +49,7 @@ class WordTiming:
 
     def _ask(self, timer: WordTimer, text: str, start_ms: float, at: int) -> None:
         try:
-            self._on_words(timer.word_marks(text, self._voice), start_ms, at)
+            self._on_words(timer.word_marks(text, self._voice), start_ms, at, len(text))
         except NovaError as error:
             logger.info("word_marks_missing", code=error.code)
         except Exception:  # process border: a greenlet's fault would otherwise be printed and lost

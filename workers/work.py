@@ -1,9 +1,9 @@
 """The work of a worker process: loads a task's request, runs its body, and turns every fault into a typed entry."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import redis
 import structlog
@@ -12,17 +12,17 @@ from workers.beats import Beats
 from workers.cancellation import Cancellations
 from workers.errors import ConfigurationError, NovaError, ReplyCancelled, StreamsUnavailableError
 from workers.language_model.contract import LanguageModel
+from workers.opening_speech import Meeting, Meetings, OpeningSpeech
 from workers.replying import ReplyWriter
 from workers.speaking import Speaking
 from workers.stopping import Stopping, WorkerStoppingError
 from workers.streams import keys
-from workers.streams.codec import from_json
-from workers.streams.handover import Handover, OpeningSpeech
+from workers.streams.codec import from_json, vision_request_from_json
+from workers.streams.handover import Handover
 from workers.streams.messages import (
     Address,
-    FrameKept,
     FrameRequest,
-    FrameSkipped,
+    MosaicRequest,
     OutputEntry,
     ReplyRequest,
     SpeechRequest,
@@ -86,6 +86,7 @@ class TalkingWork:
 
     client: "redis.Redis"
     handover: Handover
+    meetings: Meetings
     writer: OutputWriter
     cancellations: Cancellations
     transcripts: TranscriptTable
@@ -112,18 +113,19 @@ class TalkingWork:
         def emit(entry: OutputEntry) -> None:
             self.writer.write(address.output_stream, entry)
 
-        with self._running("reply", address, -1):
-            opening = OpeningSpeech(self.client, request)
+        with self.meetings.opened(reply_id) as meeting, self._running("reply", address, -1):
+            opening = OpeningSpeech(self.client, request, meeting)
             ReplyWriter(request, self.model, self.client, self.transcripts, self.run_tool, emit, opening).write()
 
     def synthesize_speech(self, reply_id: str, sentence_index: int) -> None:
-        body = self._take(reply_id, keys.speech_request(reply_id, sentence_index), keys.PREPARED_SPEECH_SECONDS)
+        meeting = self.meetings.find(reply_id) if sentence_index == 0 else None
+        body = self._take_speech(reply_id, sentence_index, meeting)
         if not body:
             logger.info("speech_not_wanted", reply_id=reply_id, sentence_index=sentence_index)
             return
         request = from_json(SpeechRequest, body)
         with self._running("speech", request.address, sentence_index):
-            self._speak(request)
+            self._speak(request, meeting)
 
     def compress_frame(self, frame_id: str) -> None:
         raise ConfigurationError("frames are compressed by the vision worker")
@@ -132,11 +134,21 @@ class TalkingWork:
         self, reply_id: str, key: str, wait_seconds: float, is_given_up: Callable[[], bool] = lambda: False
     ) -> bytes | None:
         """The task may have been published before its request was known. None or empty: nobody wants it any more."""
-        try:
-            with self.cancellations.watched(reply_id):
-                return self.handover.take(key, wait_seconds, is_given_up)
-        except (ReplyCancelled, WorkerStoppingError):
+        with self._unless_cancelled(reply_id):
+            return self.handover.take(key, wait_seconds, is_given_up)
+        return None
+
+    def _take_speech(self, reply_id: str, sentence_index: int, meeting: Meeting | None) -> bytes | None:
+        if meeting is not None and meeting.is_joined():
+            with self._unless_cancelled(reply_id):
+                return meeting.wait(keys.PREPARED_SPEECH_SECONDS)
             return None
+        return self._take(reply_id, keys.speech_request(reply_id, sentence_index), keys.PREPARED_SPEECH_SECONDS)
+
+    @contextmanager
+    def _unless_cancelled(self, reply_id: str) -> Iterator[None]:
+        with suppress(ReplyCancelled, WorkerStoppingError), self.cancellations.watched(reply_id):
+            yield
 
     def _is_for_another(self, reply_id: str, body: bytes | None) -> bool:
         """A worker that stops waits for nothing that it was not asked yet."""
@@ -152,23 +164,31 @@ class TalkingWork:
         ):
             yield
 
-    def _speak(self, request: SpeechRequest) -> None:
+    def _speak(self, request: SpeechRequest, meeting: Meeting | None) -> None:
         def emit(entry: OutputEntry) -> None:
+            if meeting is not None:
+                meeting.wait_until_told()
             self.writer.write(request.address.output_stream, entry)
 
         phrases = PhraseCache(self.client)
         Speaking(request, self.speech, phrases, emit, has_word_marks=self.has_word_marks).speak()
 
 
+class Sight(Protocol):
+    """workers.seeing.Eye, which loads the picture library."""
+
+    def look(self, request: FrameRequest, image: bytes) -> OutputEntry: ...
+
+    def compose(self, request: MosaicRequest) -> OutputEntry: ...
+
+
 @dataclass(frozen=True, slots=True)
 class SeeingWork:
-    """Frames: one process per core, CPU only. `compressor` holds the pure functions of workers.vision.compressor."""
+    """Frames: one process per core, CPU only."""
 
     client: "redis.Redis"
     writer: OutputWriter
-    compress: Callable[..., Any]
-    signature: Callable[[bytes], str]
-    is_near_identical: Callable[[str, str], bool]
+    eye: Sight
 
     def generate_reply(self, reply_id: str) -> None:
         raise ConfigurationError("replies are made by the reply worker")
@@ -178,34 +198,21 @@ class SeeingWork:
 
     def compress_frame(self, frame_id: str) -> None:
         body = _load(self.client, keys.frame_request(frame_id))
-        image = _load(self.client, keys.raw_frame(frame_id))
-        if body is None or image is None:
+        if body is None:
             logger.info("frame_not_wanted", frame_id=frame_id)
             return
-        request = from_json(FrameRequest, body)
+        request = vision_request_from_json(body)
         with TaskBorder(self.writer).around("frame", request.address):
-            self.writer.write(request.address.output_stream, self._look(request, image))
-        self.client.delete(keys.raw_frame(frame_id))
+            entry = self._seen(request)
+            if entry is not None:
+                self.writer.write(request.address.output_stream, entry)
+        self.client.delete(keys.raw_frame(frame_id), keys.frame_request(frame_id))
 
-    def _look(self, request: FrameRequest, image: bytes) -> OutputEntry:
-        address = request.address
-        ids = (address.session_id, address.generation, address.reply_id)
-        seen = self.signature(image)
-        if self._stands_for(request, seen):
-            return FrameSkipped(*ids, request.source, request.captured_at_ms)
-        kept = self.compress(image, max_side_px=request.max_side_px, purpose=request.source)
-        self.client.set(keys.kept_frame(address.reply_id), kept.data, ex=request.keep_seconds)
-        return FrameKept(
-            *ids, request.source, request.captured_at_ms, kept.width_px, kept.height_px, len(kept.data), seen
-        )
-
-    def _stands_for(self, request: FrameRequest, seen: str) -> bool:
-        """Whether the frame before looks the same; if so its picture is copied, so that every frame's key resolves."""
-        previous_id, previous = request.previous_frame_id, request.previous_signature
-        if previous_id is None or previous is None or not self.is_near_identical(previous, seen):
-            return False
-        kept_key = keys.kept_frame(request.address.reply_id)
-        is_copied = bool(self.client.copy(keys.kept_frame(previous_id), kept_key, replace=True))
-        if is_copied:
-            self.client.expire(kept_key, request.keep_seconds)
-        return is_copied
+    def _seen(self, request: FrameRequest | MosaicRequest) -> OutputEntry | None:
+        if isinstance(request, MosaicRequest):
+            return self.eye.compose(request)
+        image = _load(self.client, keys.raw_frame(request.address.reply_id))
+        if image is None:
+            logger.info("frame_not_wanted", frame_id=request.address.reply_id)
+            return None
+        return self.eye.look(request, image)

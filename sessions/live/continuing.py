@@ -26,11 +26,13 @@ class ContinuingHost(Protocol):
     def identity(self) -> SessionIdentity: ...
 
     @property
-    def config(self) -> SessionConfig: ...
+    def wished_config(self) -> SessionConfig:
+        """As it is without what is saved for a budget."""
+        ...
 
     def now_ms(self) -> float: ...
 
-    def wake(self, session_id: str, config: SessionConfig) -> None: ...
+    def wake(self, session_id: str, config: SessionConfig, owner: str) -> None: ...
 
 
 class Continuing:
@@ -72,13 +74,13 @@ class Continuing:
             turn_out(answered, now_ms),
             kept,
         )
-        return Talk(host.config, tuple(host.history.newest(ITEMS_KEPT)), under_way, plan)
+        return Talk(host.wished_config, tuple(host.history.newest(ITEMS_KEPT)), under_way, plan)
 
-    def take_up(self, session_id: str, talk: Talk, heard_ms: float | None) -> None:
+    def take_up(self, session_id: str, owner: str, talk: Talk, heard_ms: float | None) -> None:
         """Before the client is told anything by this process. `heard_ms`: how much of the reply's sound it has."""
         host, under_way = self._host, talk.under_way
         host.history.take_up(talk.items)
-        host.wake(session_id, talk.config)
+        host.wake(session_id, talk.config, owner)
         now_ms = host.now_ms()
         if talk.plan is not None and under_way.reply is not None:
             turn = turn_in(under_way.reply_turn, now_ms) if under_way.reply_turn is not None else None

@@ -181,11 +181,28 @@ class StateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnUsage:
+    """Tokens and characters are the reply's; seconds and `cost_usd` all that was spent since the turn before."""
+
+    speech_to_text_seconds: float = 0.0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    picture_tokens: int = 0
+    output_tokens: int = 0
+    characters: int = 0
+    word_mark_characters: int = 0
+    is_estimated: bool = False
+    cost_usd: float = 0.0
+    session_cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class TurnMeasured:
-    """Delays of one finished turn, milliseconds by name (see docs of nova.metrics)."""
+    """Delays of one finished turn, milliseconds by name (see docs of nova.metrics), and what it used."""
 
     reply_id: str
     delays_ms: dict[str, float]
+    usage: TurnUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)

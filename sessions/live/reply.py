@@ -59,6 +59,7 @@ class Reply:
         self.delays = ReplyDelays(asked_ms=host.now_ms())
         self._sending = ReplySending(plan, self.spoken, self.play_out, host)
         self.is_over = False
+        self.was_gated = is_gated
         self.is_broken = False
         """Behind the gate: a task was lost or failed, so that this reply is not worth opening."""
         self._gate: deque[OutputEntry] | None = deque() if is_gated else None

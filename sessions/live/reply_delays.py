@@ -22,6 +22,7 @@ def delays_by_name(delays: ReplyDelays, turn: Turn | None) -> dict[str, float]:
     ended_ms = turn.ended_ms if turn is not None else delays.asked_ms
     steps = {
         "end_of_turn": turn.ended_ms - turn.paused_ms if turn is not None else 0.0,
+        "reply_asked": delays.asked_ms - ended_ms,
         "first_sentence": delays.first_sentence_ms - ended_ms,
         "speech_asked": delays.speech_asked_ms - ended_ms,
         "first_audio": delays.first_audio_ms - ended_ms,

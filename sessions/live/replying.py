@@ -11,8 +11,8 @@ from sessions.live.history import History
 from sessions.live.items import Item
 from sessions.live.portable_reply import PortableReply
 from sessions.live.reply import Reply
-from sessions.live.reply_delays import delays_by_name
 from sessions.live.reply_plan import ReplyPlan
+from sessions.live.turn_record import turn_record
 from sessions.live.turns import Turn
 from sessions.live.work_desk import WorkDesk
 from workers.streams.messages import OutputEntry
@@ -268,7 +268,8 @@ class Replying:
         self._current, self._audible = None, reply
         for item in ended.items:
             self._history.replace(item)
-        record = self._record(reply, ended)
+        now_ms, epoch_ms = self._host.now_ms(), self._host.epoch_ms()
+        record = turn_record(self._host.session_id, self._turn, reply, ended, now_ms, epoch_ms)
         self._ending = asyncio.get_running_loop().create_task(self._finish(reply, ended, record))
 
     # --- records ----------------------------------------------------------------------------------------------------
@@ -301,32 +302,3 @@ class Replying:
         await self._write_record(record)
         self._ending = None
         self._host.reply_ended()
-
-    def _record(self, reply: Reply, ended: facts.ReplyEnded) -> Record:
-        turn = self._turn
-        is_cut = ended.status == "cancelled"
-        ended_at_ms = self._host.epoch_ms()
-        lasted_ms = self._host.now_ms() - (turn.started_ms if turn is not None else reply.delays.asked_ms)
-        return {
-            "kind": "turn",
-            "session_id": self._host.session_id,
-            "turn_id": turn.item_id if turn is not None else reply.reply_id,
-            "reply_id": reply.reply_id,
-            "user_text": turn.text if turn is not None else "",
-            "reply_text": reply.spoken.text.strip(),
-            "heard_text": reply.heard_text() if is_cut else reply.spoken.text.strip(),
-            "speculations": turn.speculations if turn is not None else 0,
-            "dropped_speculations": turn.dropped_speculations if turn is not None else 0,
-            "generated_text": reply.spoken.generated_text.strip(),
-            "synthesised_text": reply.spoken.synthesised_text,
-            "sent_text": _sent_text(reply),
-            "status": {"completed": "completed", "cancelled": "interrupted"}.get(ended.status, ended.status),
-            "error_code": ended.reason if ended.status == "failed" else "",
-            "started_at": (ended_at_ms - lasted_ms) / 1_000,
-            "ended_at": ended_at_ms / 1_000,
-            "delays": delays_by_name(reply.delays, turn),
-        }
-
-
-def _sent_text(reply: Reply) -> str:
-    return reply.spoken.heard_text(reply.play_out.sent_ms) if reply.plan.is_audio else reply.spoken.text.strip()

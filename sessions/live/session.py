@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from sessions.live import facts, voice_activity
+from sessions.live.accounts import Accounts
 from sessions.live.answering import Answering
+from sessions.live.budget import Step, saving
 from sessions.live.changes import apply_changes
+from sessions.live.chronicle import Chronicle, described
 from sessions.live.config import SessionConfig
 from sessions.live.continuing import Continuing
 from sessions.live.decision_writer import DecisionWriter
@@ -29,14 +32,7 @@ from sessions.live.work_desk import WorkDesk
 from sessions.speech_to_text.contract import SpeechToText, Transcript
 from workers.errors import BadInputError, NovaError, ProviderError
 from workers.language_model.contract import FrameSource
-from workers.streams.messages import (
-    Address,
-    FrameKept,
-    FrameSkipped,
-    OutputEntry,
-    TranscriptEntry,
-    WorkFailed,
-)
+from workers.streams.messages import Address, FrameKept, FrameSkipped, OutputEntry, TranscriptEntry, WorkFailed
 
 logger = structlog.get_logger(__name__)
 
@@ -55,6 +51,7 @@ class SessionParts:
     ear: SpeechToText
     keep_record: KeepRecord
     on_told: OnTold
+    accounts: Accounts = field(default_factory=Accounts)
 
 
 class LiveSession:
@@ -69,8 +66,11 @@ class LiveSession:
         on_detached: Callable[["LiveSession"], None],
     ) -> None:
         self.identity = identity
-        self._config = config
-        self._parts = parts
+        self._config = self._wished = config
+        self._saving: Step = "free"
+        self._chronicle = Chronicle(identity.generation, parts.accounts, parts.keep_record, self)
+        desk, ear = self._chronicle.meter.desk(parts.desk), self._chronicle.meter.hearing.metered(parts.ear)
+        self._parts = parts = replace(parts, desk=desk, ear=ear, keep_record=self._chronicle.keep)
         self._telling = Telling(transport, lambda is_sound: parts.on_told(self, is_sound))
         self._on_detached = on_detached
         self._clock = EventClock(identity.epoch)
@@ -103,6 +103,10 @@ class LiveSession:
         return self._config
 
     @property
+    def wished_config(self) -> SessionConfig:
+        return self._wished
+
+    @property
     def clock(self) -> EventClock:
         return self._clock
 
@@ -110,25 +114,25 @@ class LiveSession:
     def is_started(self) -> bool:
         return self._is_started
 
-    def start(self, session_id: str, config: SessionConfig) -> None:
+    def start(self, session_id: str, config: SessionConfig, owner: str = "") -> None:
         """Wake the agent with its graph's configuration; what the client had changed before is applied again."""
         if self._is_started:
             return
         for changes in self._early_changes:
             config = apply_changes(config, changes)
-        self.wake(session_id, config)
+        self.wake(session_id, config, owner)
         self.deliver(facts.ConfigChanged(config))
         self.deliver(facts.VisionChanged(config.vision.frame_interval_ms if config.vision.enabled else 0))
         self.agent_changed()
         if config.greeting:
             self.say(config.greeting)
 
-    def wake(self, session_id: str, config: SessionConfig) -> None:
+    def wake(self, session_id: str, config: SessionConfig, owner: str) -> None:
         """Without a word to the client."""
         self.identity = replace(self.identity, session_id=session_id)
-        self._config = config
-        self._turns.change_settings(config.turns)
+        self._live_by(config)
         self._is_started = True
+        self._chronicle.begin(session_id, owner, config.graph_name, described(config))
 
     def begin_epoch(self, epoch: str) -> None:
         """The client is told everything anew: events are numbered from 1."""
@@ -150,6 +154,7 @@ class LiveSession:
         await self._replying.close()
         await self._decisions.close()
         await self._ears.close()
+        await self._chronicle.close()
         if transport is not None and code is not None:
             transport.end(code, reason)
 
@@ -158,10 +163,10 @@ class LiveSession:
             self._on_detached(self)
 
     def update(self, changes: ConfigChanges, event_id: str | None) -> None:
-        before, self._config = self._config, apply_changes(self._config, changes)
+        before = self._config
+        self._live_by(apply_changes(self._wished, changes))
         if not self._is_started:
             self._early_changes = [*self._early_changes[-MAX_EARLY_CHANGES:], changes]
-        self._turns.change_settings(self._config.turns)
         if audio_shape(before) != audio_shape(self._config):
             self._ears.stop()
         self.deliver(facts.ConfigChanged(self._config, event_id))
@@ -313,7 +318,7 @@ class LiveSession:
     # --- ReplyingHost -------------------------------------------------------------------------------------------------
 
     def deliver(self, fact: facts.Fact) -> None:
-        self._telling.deliver(fact)
+        self._telling.deliver(self._chronicle.note(fact))
 
     def hold_facts(self) -> None:
         self._telling.hold()
@@ -351,6 +356,7 @@ class LiveSession:
         """An output entry of this session; older generations are dropped."""
         if entry.generation != self.identity.generation or not self._is_started:
             return
+        self._chronicle.take(entry)
         if isinstance(entry, FrameKept | FrameSkipped | WorkFailed) and self._watching.owns(entry.reply_id):
             self._watching.take(entry, self.now_ms())
         elif isinstance(entry, WorkFailed) and entry.stage == "frame":
@@ -362,10 +368,19 @@ class LiveSession:
         """Called four times a second."""
         if self._is_started:
             self._replying.check()
+            self._chronicle.check()
         if self._telling.away_seconds > LISTEN_AWAY_SECONDS:
             self._ears.stop()
 
+    def save(self, step: Step) -> None:
+        self._saving = step
+        self._live_by(self._wished)
+
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _live_by(self, wished: SessionConfig) -> None:
+        self._wished, self._config = wished, saving(wished, self._saving)
+        self._turns.change_settings(self._config.turns)
 
     def _require_start(self) -> None:
         if not self._is_started:

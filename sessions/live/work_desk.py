@@ -16,6 +16,7 @@ from workers.streams.handover import put_request
 from workers.streams.messages import (
     FrameRequest,
     InterruptEntry,
+    MosaicRequest,
     ReplyRequest,
     SpeechRequest,
     TranscriptEntry,
@@ -55,6 +56,8 @@ class WorkDesk(Protocol):
     def request_speech(self, request: SpeechRequest, on_failure: OnFailure) -> None: ...
 
     def request_frame(self, request: FrameRequest, image: bytes, on_failure: OnFailure) -> None: ...
+
+    def request_mosaic(self, request: MosaicRequest, on_failure: OnFailure) -> None: ...
 
     def tell_words(self, entry: TranscriptEntry) -> None: ...
 
@@ -124,6 +127,15 @@ class CeleryWorkDesk:
             pipeline.set(keys.frame_request(frame_id), to_json(request), ex=keys.RAW_FRAME_LIFE_SECONDS)
             pipeline.execute()
             _publish(compress_frame, (frame_id,))
+
+        self._start_job(self._publisher_of(request.address.session_id), job, on_failure)
+
+    def request_mosaic(self, request: MosaicRequest, on_failure: OnFailure) -> None:
+        mosaic_id = request.address.reply_id
+
+        def job() -> None:
+            self._client.set(keys.frame_request(mosaic_id), to_json(request), ex=keys.RAW_FRAME_LIFE_SECONDS)
+            _publish(compress_frame, (mosaic_id,))
 
         self._start_job(self._publisher_of(request.address.session_id), job, on_failure)
 

@@ -1,5 +1,6 @@
 """Every event this server sends, one builder each, without its event_id; decides nothing."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any, ParamSpec
@@ -238,7 +239,10 @@ def nova_hold(fact: facts.PlaybackHeld) -> Event:
 @event("nova.metrics")
 def nova_metrics(fact: facts.TurnMeasured) -> Event:
     delays_ms = {name: delay for name, delay in fact.delays_ms.items() if math.isfinite(delay)}
-    return {"response_id": fact.reply_id, "delays_ms": delays_ms}
+    told: Event = {"response_id": fact.reply_id, "delays_ms": delays_ms}
+    if fact.usage is not None:
+        told["usage"] = dataclasses.asdict(fact.usage)
+    return told
 
 
 @event("nova.vision")

@@ -15,6 +15,10 @@ class AudioClock:
         self._silence_lengths_ms: list[float] = []
         self._silence_before_ms: list[float] = []
 
+    @property
+    def sent_seconds(self) -> float:
+        return self._sent_ms / 1_000
+
     def add_audio(self, size_bytes: int) -> None:
         self._sent_ms += size_bytes / self._bytes_per_ms
 

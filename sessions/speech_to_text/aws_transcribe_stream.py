@@ -48,6 +48,11 @@ class AwsTranscribeStream:
         self._has_run_out = False
         self._set_timer()
 
+    @property
+    def given_seconds(self) -> float:
+        """Our own silence is billed like the client's sound."""
+        return self._clock.sent_seconds
+
     async def send(self, pcm: bytes) -> None:
         if self._is_closed or self._is_finished:
             raise ProviderUnavailableError("the stream takes no more audio", retriable=False)

@@ -73,6 +73,14 @@ class SpeechToTextStream(Protocol):
 
 
 @runtime_checkable
+class SoundCounter(Protocol):
+    """What a stream may offer beside: it knows how much sound the service was really given."""
+
+    @property
+    def given_seconds(self) -> float: ...
+
+
+@runtime_checkable
 class SpeechToText(Protocol):
     """Made once per web process from WebSettings."""
 

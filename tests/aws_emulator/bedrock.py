@@ -9,17 +9,13 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from tests.aws_emulator import connections
-from tests.aws_emulator.bedrock_checks import (
-    MAX_PAYLOAD_BYTES,
-    InvalidRequestError,
-    check_request,
-    request_facts,
-)
+from tests.aws_emulator.bedrock_checks import MAX_PAYLOAD_BYTES, check_request, request_facts
 from tests.aws_emulator.bedrock_replies import INVALID_TOOL_USE, Event, breaks_tool_use, events_of, metadata
 from tests.aws_emulator.event_stream import encode_event, encode_exception, with_wrong_checksum
 from tests.aws_emulator.http_service import FAR_AHEAD_SECONDS, HttpService, ServiceError, parse_json
 from tests.aws_emulator.journal import Call, now_ms
 from tests.aws_emulator.quotas import Rate
+from tests.aws_emulator.refusal import InvalidRequestError
 from tests.aws_emulator.script import BedrockFault, BedrockPlan
 from tests.aws_emulator.signature import Proof
 

@@ -1,37 +1,18 @@
 """Owns the rules Bedrock's Converse applies to a request, and the facts kept of it; answers nothing."""
 
-import base64
-import binascii
-import hashlib
 import re
-import warnings
-from collections.abc import Iterator
-from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from tests.aws_emulator.bedrock_pictures import check_images, image_facts, is_caption
+from tests.aws_emulator.refusal import InvalidRequestError
 
 Json = dict[str, Any]
 
-MAX_IMAGES = 20
-MAX_NOVA_2_IMAGES = 5
-MAX_IMAGE_BYTES = int(3.75 * 1024 * 1024)
-MAX_IMAGE_SIDE = 8_000
 MAX_PAYLOAD_BYTES = 25 * 1024 * 1024
-IMAGE_FORMATS = ("png", "jpeg", "gif", "webp")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NOVA_SCHEMA_KEYS = {"type", "properties", "required"}
 _BLOCKS = ("text", "image", "document", "video", "toolUse", "toolResult", "guardContent", "cachePoint")
-
-
-class InvalidRequestError(Exception):
-    """A request Bedrock refuses; the text is what it says."""
-
-    def __init__(self, message: str, error_type: str = "ValidationException") -> None:
-        super().__init__(message)
-        self.message = message
-        self.error_type = error_type
 
 
 def check_request(request: Json, model_id: str, facts: Json, model_pattern: str) -> None:
@@ -50,7 +31,7 @@ def check_request(request: Json, model_id: str, facts: Json, model_pattern: str)
     _check_roles(messages)
     _check_tool_config(request.get("toolConfig"), messages, model_id)
     _check_tool_pairs(messages)
-    _check_images(facts["images"], model_id)
+    check_images(facts["images"], model_id)
 
 
 def request_facts(request: Json, model_id: str) -> Json:
@@ -69,17 +50,26 @@ def request_facts(request: Json, model_id: str) -> Json:
         "max_tokens": max_tokens,
         "max_tokens_set": max_tokens is not None,
         "tools": [tool.get("toolSpec", {}).get("name") for tool in tools if isinstance(tool, dict)],
-        "images": [_image_facts(index, block) for index, block in _image_blocks(messages)],
+        "images": image_facts(messages),
     }
 
 
 def _last_text(messages: list[Json], role: str) -> str:
     for message in reversed(messages):
         if message.get("role") == role:
-            texts = [block["text"] for block in _blocks(message) if isinstance(block.get("text"), str)]
+            texts = _words(_blocks(message))
             if texts:
                 return " ".join(texts)
     return ""
+
+
+def _words(blocks: list[Json]) -> list[str]:
+    """Its texts without the captions of its pictures."""
+    return [
+        block["text"]
+        for place, block in enumerate(blocks)
+        if isinstance(block.get("text"), str) and not is_caption(blocks, place)
+    ]
 
 
 def _last_tool_result(messages: list[Json]) -> Any:
@@ -94,48 +84,6 @@ def _last_tool_result(messages: list[Json]) -> Any:
 def _blocks(message: Json) -> list[Json]:
     content = message.get("content")
     return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
-
-
-def _image_blocks(messages: list[Json]) -> Iterator[tuple[int, Json]]:
-    for index, message in enumerate(messages):
-        for block in _blocks(message):
-            if isinstance(block.get("image"), dict):
-                yield index, block["image"]
-            for inner in (block.get("toolResult") or {}).get("content") or []:
-                if isinstance(inner, dict) and isinstance(inner.get("image"), dict):
-                    yield index, inner["image"]
-
-
-def _image_facts(message_index: int, image: Json) -> Json:
-    source = image.get("source")
-    try:
-        data = base64.b64decode(source.get("bytes") or "" if isinstance(source, dict) else "", validate=True)
-    except (binascii.Error, TypeError, ValueError) as error:
-        raise InvalidRequestError("Failed to decode base64 image bytes", "SerializationException") from error
-    return {
-        "message": message_index,
-        "format": image.get("format"),
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        **_picture(data),
-    }
-
-
-def _picture(data: bytes) -> Json:
-    """Reads the header only."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(data), formats=["PNG", "JPEG", "GIF", "WEBP"]) as picture:
-                return {
-                    "found_format": str(picture.format).lower(),
-                    "width": picture.width,
-                    "height": picture.height,
-                }
-    except (UnidentifiedImageError, OSError, SyntaxError):
-        return {"found_format": None, "width": 0, "height": 0}
-    except Image.DecompressionBombError:
-        return {"found_format": "bomb", "width": MAX_IMAGE_SIDE + 1, "height": MAX_IMAGE_SIDE + 1}
 
 
 def _check_system(system: Any) -> None:
@@ -279,29 +227,3 @@ def _check_tool_pairs(messages: list[Json]) -> None:
 
 def _tool_use_id(block: Any) -> str:
     return str(block.get("toolUseId")) if isinstance(block, dict) else ""
-
-
-def _check_images(images: list[Json], model_id: str) -> None:
-    limit = MAX_NOVA_2_IMAGES if re.search(r"nova-2", model_id) else MAX_IMAGES
-    if len(images) > limit:
-        raise InvalidRequestError(f"too many images and documents: {len(images)} + 0 > {limit}")
-    for image in images:
-        where = f"messages.{image['message']}"
-        if image["format"] not in IMAGE_FORMATS:
-            raise InvalidRequestError(
-                f"1 validation error detected: Value '{image['format']}' at '{where}.image.format' failed to "
-                f"satisfy constraint: Member must satisfy enum value set: [{', '.join(IMAGE_FORMATS)}]"
-            )
-        if image["bytes"] > MAX_IMAGE_BYTES:
-            raise InvalidRequestError(
-                f"{where}: image exceeds 3.75 MB maximum: {image['bytes']} bytes > {MAX_IMAGE_BYTES} bytes"
-            )
-        if image["found_format"] is None:
-            raise InvalidRequestError("Could not process image")
-        if max(image["width"], image["height"]) > MAX_IMAGE_SIDE:
-            raise InvalidRequestError(f"{where}: image dimensions exceed max allowed size: {MAX_IMAGE_SIDE} pixels")
-        if image["found_format"] != image["format"]:
-            raise InvalidRequestError(
-                f"The image was specified using the image/{image['format']} media type, but the image "
-                f"appears to be a image/{image['found_format']} image"
-            )

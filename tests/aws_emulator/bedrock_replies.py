@@ -122,7 +122,7 @@ def _last_words(text: str) -> str:
 
 def _estimated_usage(facts: Json, output_characters: int) -> dict[str, int]:
     characters = len(str(facts["last_user_text"])) + len(str(facts["system_text"]))
-    input_tokens = max(1, characters // 4) + 800 * len(facts["images"])
+    input_tokens = max(1, characters // 4) + sum(image["tokens"] for image in facts["images"])
     output_tokens = max(1, output_characters // 4)
     return {
         "inputTokens": input_tokens,

@@ -17,7 +17,8 @@ from websockets.typing import Subprotocol
 
 from sessions.realtime.position import SOUND_EVENT, Position
 from tests.house import House
-from tests.journeys.client import Client, Heard, generate_ticket, start_channel
+from tests.journeys.client import Client, Heard, generate_ticket, start_channel, wait_until
+from workers.streams import keys
 
 
 @dataclass
@@ -56,9 +57,7 @@ class Returning:
         headers = {"Authorization": f"Bearer {self.secret}"}
         names = [Subprotocol("nova.json")]
         socket = await connect(url, additional_headers=headers, subprotocols=names, max_size=None)
-        wire = self.client.connection
-        assert isinstance(wire, _AllSockets)
-        wire.socket = socket
+        self._wire.socket = socket
         self.client.close_code = None
         self._reader = asyncio.create_task(self._read(socket))
 
@@ -78,6 +77,7 @@ class Returning:
         """Returns nova.resumed."""
         self.web = self.web if web is None else web
         before = self.client.now
+        self._wire.socket = None
         await self.open({**self.wish(), **changes})
         return await self.client.wait_for("nova.resumed", after=before)
 
@@ -110,18 +110,32 @@ class Returning:
     def wish(self) -> dict[str, Any]:
         return dict(self.position.query())
 
+    async def wait_written(self) -> None:
+        """Until what this client was told, sound aside, could be taken up by another web process."""
+        store = self.house.redis()
+
+        async def is_written() -> bool:
+            seq: Any = await asyncio.to_thread(store.hget, keys.talk(self.session_id)[0], "seq")
+            return seq is not None and int(seq) >= self.position.told_seq
+
+        await wait_until(is_written, "the talk on the shelf")
+
     @property
-    def _socket(self) -> ClientConnection:
+    def _wire(self) -> _AllSockets:
         wire = self.client.connection
         assert isinstance(wire, _AllSockets)
-        assert wire.socket is not None
-        return wire.socket
+        return wire
+
+    @property
+    def _socket(self) -> ClientConnection:
+        assert self._wire.socket is not None
+        return self._wire.socket
 
     async def _read(self, socket: ClientConnection) -> None:
         news = self.client._news
         try:
             async for message in socket:
-                if socket is not self._socket:
+                if socket is not self._wire.socket:
                     continue
                 self._note(json.loads(message))
                 event = json.loads(message, object_hook=lambda fields: SimpleNamespace(**fields))
@@ -132,7 +146,7 @@ class Returning:
             pass
         async with news:
             self.closes.append(int(socket.close_code or 1006))
-            if socket is self._socket:
+            if socket is self._wire.socket:
                 self.client.close_code = self.closes[-1]
             news.notify_all()
 

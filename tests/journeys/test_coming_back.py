@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.journeys.client import call_api, tell_script, wait_until
 from tests.journeys.conftest import CALLER_KEY
 from tests.journeys.returning import Returning, return_to
 
-QUIET = {"properties": {"llm": {"greeting": ""}}}
+QUIET: dict[str, Any] = {"properties": {"llm": {"greeting": ""}}}
 TEXT = "One two three four five six. Seven eight nine ten eleven. Twelve thirteen fourteen."
 QUESTION = "Count, please."
 BREAKS = 20
@@ -88,7 +89,7 @@ async def test_a_second_socket_of_the_same_client_takes_over_a_line_that_only_se
     ],
 )
 async def test_cl_12_a_wish_that_cannot_be_granted_begins_anew_with_the_whole_talk(
-    house: House, wish: dict[str, object], reason: str
+    house: House, wish: dict[str, Any], reason: str
 ) -> None:
     returning = await began(house)
     await returning.client.ask(QUESTION)
@@ -121,6 +122,6 @@ async def test_a_session_that_was_stopped_meanwhile_is_over(house: House) -> Non
     await returning.lose()
     _, listed = await call_api(house, "list", {}, key=CALLER_KEY)
     mine = next(each for each in listed["data"] if each["session_id"] == returning.session_id)
-    await call_api(house, "stop", {"channel_name": mine["channel_name"]}, key=CALLER_KEY)
+    await call_api(house, "stop", {"channel_name": mine["channelName"]}, key=CALLER_KEY)
     await returning.open(returning.wish())
     assert await returning.client.wait_closed() == 4410

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from workers.errors import PictureRejectedError
-from workers.vision.compressor import KeptPicture, compress, glance, is_near_identical, signature
+from workers.vision.compressor import KeptPicture, compress, glance, signature
+from workers.vision.signature import is_near_identical
 
 
 def photo(width: int = 640, height: int = 360, seed: int = 0) -> Image.Image:

@@ -1,25 +1,17 @@
-"""The rules of a session's life: claim, stop, presence, idleness, and the record of a turn."""
+"""The rules of a session's life: claim, stop, presence and idleness."""
 
 import dataclasses
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 from django.conf import settings as django_settings
 from django.utils import timezone
-from pydantic import ValidationError
 
 from sessions import lifecycle, presence
-from sessions.lifecycle import (
-    CapacityError,
-    ChannelTakenError,
-    ChannelUnknownError,
-    claim_channel,
-    record_turns,
-    turn_of,
-)
-from sessions.models import Session, Turn
+from sessions.lifecycle import CapacityError, ChannelTakenError, ChannelUnknownError, claim_channel
+from sessions.models import Session
 from tests.unit.web_site import Configure, configure  # noqa: F401
 from workers.errors import StreamsUnavailableError
 from workers.streams import keys
@@ -221,64 +213,3 @@ def test_nobody_is_reaped_while_redis_is_away() -> None:
     with pytest.raises(StreamsUnavailableError):
         lifecycle.reap_once()
     assert lifecycle.find_started("room") is not None
-
-
-# --- records --------------------------------------------------------------------------------------------------------
-
-
-def _record(session: Session, **fields: Any) -> dict[str, Any]:
-    return {
-        "session_id": session.id,
-        "turn_id": "turn_1",
-        "reply_id": "resp_1",
-        "user_text": "What time is it?",
-        "reply_text": "It is noon. Anything else?",
-        "heard_text": "It is noon.",
-        "status": "cancelled",
-        "started_at": "2026-11-22T08:00:00+00:00",
-        "ended_at": 1_795_334_405.5,
-        "delays": {"first_token_ms": 312.5},
-        "unknown_to_this_version": True,
-        **fields,
-    }
-
-
-def test_a_turn_is_recorded_once() -> None:
-    session = _claim()
-    assert record_turns([turn_of(_record(session))])
-    assert not record_turns([turn_of(_record(session, user_text="another text"))])
-    turn = Turn.objects.get()
-    assert (turn.user_text, turn.heard_text, turn.delays) == (
-        "What time is it?",
-        "It is noon.",
-        {"first_token_ms": 312.5},
-    )
-    assert turn.started_at == datetime(2026, 11, 22, 8, tzinfo=UTC)
-    assert turn.ended_at is not None
-    assert turn.ended_at.tzinfo is not None
-
-
-def test_a_batch_of_turns_takes_three_statements(django_assert_num_queries: Any) -> None:
-    session = _claim()
-    turns = [turn_of(_record(session, turn_id=f"turn_{number}")) for number in range(40)]
-    with django_assert_num_queries(3):
-        assert record_turns([*turns, turns[0]]) == 40
-
-
-def test_a_turn_of_an_unknown_session_is_dropped() -> None:
-    session = _claim()
-    assert not record_turns([turn_of(_record(session, session_id="sess_gone"))])
-    assert Turn.objects.count() == 0
-
-
-def test_a_turns_nul_characters_do_not_reach_the_database() -> None:
-    session = _claim()
-    assert record_turns([turn_of(_record(session, user_text="a\x00b"))])
-    assert Turn.objects.get().user_text == "ab"
-
-
-@pytest.mark.parametrize("fields", [{"turn_id": ""}, {"started_at": "yesterday"}, {"delays": {"a": "slow"}}])
-def test_a_malformed_record_is_refused(fields: dict[str, Any]) -> None:
-    session = _claim()
-    with pytest.raises(ValidationError):
-        turn_of(_record(session, **fields))

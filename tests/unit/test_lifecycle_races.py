@@ -69,6 +69,7 @@ def _run_race(database_url: str, redis_url: str) -> Race:
         "SESSIONS_MAX": str(LIMIT),
         "NOVA_AUTH": "open",
         "NOVA_LOG_LEVEL": "WARNING",
+        "NOVA_DATABASE_POOL": str(THREADS),
     }
     with ExitStack() as stack:
         racers = [_Racer(environment, *arguments) for arguments in (["migrate"], *([] for _ in range(PROCESSES - 1)))]

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 import redis
@@ -69,6 +69,65 @@ def test_a_place_is_free_again_when_its_call_ends_even_by_a_fault(limiter_of: Ma
         call(limiter)
     cancelled = ReplyCancelled()
     assert not running.__exit__(ReplyCancelled, cancelled, None)
+    call(limiter)
+
+
+def with_first_sentence(limiter: PollyLimiter) -> AbstractContextManager[None]:
+    return limiter.place(ENGINE, Urgency.FIRST_SENTENCE, time.monotonic())
+
+
+def test_a_first_sentence_does_not_wait_for_redis_while_there_is_room(
+    limiter_of: MakeLimiter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter = limiter_of(concurrent=4)
+    call(limiter)
+    monkeypatch.setattr(limiter, "_wait", lambda *_: pytest.fail("Redis was waited for"))
+    with with_first_sentence(limiter):
+        pass
+
+
+def test_a_place_that_was_not_waited_for_is_counted(limiter_of: MakeLimiter) -> None:
+    limiter, other = limiter_of(concurrent=2), limiter_of(concurrent=2)
+    call(limiter)
+    with with_first_sentence(limiter), with_first_sentence(other), pytest.raises(ProviderThrottledError):
+        call(limiter)
+    call(other)
+
+
+def test_of_two_first_sentences_at_once_the_second_waits_for_its_answer(
+    limiter_of: MakeLimiter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter = limiter_of(concurrent=8)
+    call(limiter)
+    asked: list[str] = []
+    with with_first_sentence(limiter):
+        monkeypatch.setattr(limiter, "_wait", lambda engine, *_: asked.append(engine))
+        with with_first_sentence(limiter):
+            assert asked == [ENGINE]
+
+
+def test_with_less_than_half_of_the_places_free_a_first_sentence_waits_for_its_answer(
+    limiter_of: MakeLimiter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter, other = limiter_of(concurrent=4), limiter_of(concurrent=4)
+    asked: list[str] = []
+    with ExitStack() as running:
+        for _ in range(3):
+            running.enter_context(other.place(ENGINE, Urgency.LATER_SENTENCE, time.monotonic()))
+        call(limiter)
+        monkeypatch.setattr(limiter, "_wait", lambda engine, *_: asked.append(engine))
+        with with_first_sentence(limiter):
+            assert asked == [ENGINE]
+
+
+def test_a_cancelled_call_leaves_no_answer_for_the_next_user_of_its_connection(
+    limiter_of: MakeLimiter, client: "redis.Redis"
+) -> None:
+    limiter = limiter_of(concurrent=4)
+    call(limiter)
+    with pytest.raises(ReplyCancelled), with_first_sentence(limiter):
+        raise ReplyCancelled
+    assert client.ping() is True
     call(limiter)
 
 

@@ -15,6 +15,7 @@ from workers.language_model.contract import ModelOptions
 from workers.streams.messages import (
     FrameRequest,
     InterruptEntry,
+    MosaicRequest,
     OutputEntry,
     ReplyRequest,
     ReplyWritten,
@@ -63,6 +64,9 @@ class Desk:
 
     def request_frame(self, request: FrameRequest, image: bytes, on_failure: OnFailure) -> None:
         raise AssertionError("a reply asks for no frame")
+
+    def request_mosaic(self, request: MosaicRequest, on_failure: OnFailure) -> None:
+        raise AssertionError("a reply asks for no mosaic")
 
     def tell_words(self, entry: TranscriptEntry) -> None:
         raise AssertionError("a reply tells no words")

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from sessions.lifecycle import decisions_of, record_decisions
 from sessions.live.config import TurnSettings
 from sessions.live.turn_taking.log import KEPT_LINES, Line, from_line, to_line
 from sessions.management.replaying import replay
 from sessions.models import DecisionLog, Session
-from sessions.records import _write_rows
+from sessions.records.entries import read_record
+from sessions.records.rows import write_batch
 from tests.unit.turn_talk import FREE, SPEAKING, Talk, spoken
 from workers.errors import BadInputError
 
@@ -38,6 +38,10 @@ def session(db: None) -> Session:
 
 def record(lines: list[Line], generation: int = 1) -> dict[str, Any]:
     return {"kind": "decisions", "session_id": SESSION, "generation": generation, "lines": lines}
+
+
+def write(*records: dict[str, Any]) -> None:
+    write_batch([read_record(json.dumps(each)) for each in records])
 
 
 def run(*arguments: str) -> str:
@@ -96,33 +100,34 @@ def test_the_log_is_bounded_and_says_which_lines_are_left() -> None:
 @pytest.mark.usefixtures("session")
 def test_batches_are_written_once_and_replayed_in_order(lines: list[Line]) -> None:
     late, early = record(lines[4:]), record(lines[:4])
-    _write_rows([json.dumps(entry).encode() for entry in (late, early, early)])
+    write(late, early, early)
     assert DecisionLog.objects.count() == 2
     assert f"generation 1: {len(lines)} lines, 0 differences" in run()
 
 
 @pytest.mark.usefixtures("session")
 def test_each_socket_of_a_session_has_its_own_log(lines: list[Line]) -> None:
-    assert record_decisions([decisions_of(record(lines, generation=1))])
-    assert record_decisions([decisions_of(record(lines, generation=2))])
+    write(record(lines, generation=1))
+    write(record(lines, generation=2))
     assert run().count("0 differences") == 2
 
 
 @pytest.mark.usefixtures("session")
 def test_words_with_a_nul_character_are_kept_without_it(lines: list[Line]) -> None:
     lines[2]["event"]["text"] = "a\x00b"
-    assert record_decisions([decisions_of(record(lines))])
+    write(record(lines))
     assert DecisionLog.objects.get().lines[2]["event"]["text"] == "ab"
 
 
 @pytest.mark.usefixtures("db")
 def test_decisions_of_an_unknown_session_are_dropped(lines: list[Line]) -> None:
-    assert not record_decisions([decisions_of(record(lines))])
+    write(record(lines))
+    assert not DecisionLog.objects.exists()
 
 
 @pytest.mark.usefixtures("session")
 def test_an_exported_file_replays_like_the_rows(lines: list[Line], tmp_path: Path) -> None:
-    record_decisions([decisions_of(record(lines))])
+    write(record(lines))
     run("--export", str(tmp_path / "log.jsonl"))
     DecisionLog.objects.all().delete()
     assert f"{len(lines)} lines, 0 differences" in run("--file", str(tmp_path / "log.jsonl"))
@@ -133,7 +138,7 @@ def test_a_difference_is_exit_code_1_and_a_missing_log_2(lines: list[Line], tmp_
     with pytest.raises(CommandError) as missing:
         run()
     lines[-1]["state"] = "speaking"
-    record_decisions([decisions_of(record(lines))])
+    write(record(lines))
     with pytest.raises(CommandError) as differs:
         run()
     (tmp_path / "nonsense.jsonl").write_text("{}\n")

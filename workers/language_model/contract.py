@@ -16,12 +16,24 @@ class TextPart:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameCell:
+    """What one cell of a mosaic shows."""
+
+    source: FrameSource
+    captured_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class FramePart:
-    """A frame kept in Redis under `key`; the worker puts a PicturePart in its place, or drops it when it is gone."""
+    """A frame kept in Redis under `key`; the worker puts a PicturePart in its place, or drops it when it is gone.
+
+    With `cells` it is a mosaic of them, oldest first; `source` and `captured_at_ms` are then those of the last cell.
+    """
 
     key: str
     source: FrameSource
     captured_at_ms: int
+    cells: tuple[FrameCell, ...] = ()
     kind: Literal["frame"] = "frame"
 
 
@@ -43,12 +55,13 @@ class ToolResultPart:
 
 @dataclass(frozen=True, slots=True)
 class PicturePart:
-    """Picture bytes as a provider sees them; never serialised."""
+    """Picture bytes as a provider sees them; never serialised. `caption` goes right before it, in words."""
 
     data: bytes
     format: PictureFormat
     source: FrameSource
     captured_at_ms: int
+    caption: str = ""
     kind: Literal["picture"] = "picture"
 
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from workers.errors import PictureRejectedError
 from workers.language_model.contract import PicturePart
-from workers.vision.compressor import Glance, glance, is_near_identical, signature
+from workers.vision.compressor import Glance, glance, signature
+from workers.vision.signature import is_near_identical
 
 Language = Literal["en", "zh"]
 _Pixels = npt.NDArray[np.float32]

@@ -1,10 +1,10 @@
 """The shape of a ConverseStream request for Nova; pure: typed request in, keyword arguments of boto3 out."""
 
+from dataclasses import replace
 from typing import Any
 
 from workers.language_model.contract import (
     ModelMessage,
-    ModelOptions,
     ModelPart,
     ModelRequest,
     PicturePart,
@@ -14,13 +14,9 @@ from workers.language_model.contract import (
     ToolUsePart,
 )
 from workers.language_model.legal_history import legal_messages, newest_pictures, without_tools
+from workers.language_model.model_table import ModelFacts, model_facts
 from workers.language_model.nova_tools import ToolNames, nova_schema, wire_id
-
-# Nova's limits (reliability.md 5.1): the request stays under 25 MB with base64's third on top.
-MAX_PICTURE_BYTES = 3_750_000
-MAX_ALL_PICTURES_BYTES = 17_000_000
-MAX_PICTURES = 20
-MAX_PICTURES_NOVA_2 = 5
+from workers.vision.picture_size import picture_size
 
 
 def converse_arguments(request: ModelRequest) -> dict[str, Any]:
@@ -47,48 +43,44 @@ def converse_arguments(request: ModelRequest) -> dict[str, Any]:
     return arguments
 
 
-def max_pictures(options: ModelOptions) -> int:
-    """How many pictures a whole request may carry to this model; Nova 1 Micro has no eyes."""
-    if "nova-micro" in options.model:
-        return 0
-    return MAX_PICTURES_NOVA_2 if "nova-2" in options.model else MAX_PICTURES
-
-
 def _sendable(request: ModelRequest) -> tuple[ModelMessage, ...]:
     """Tool parts need a toolConfig beside them, so a request without tools tells of results in words."""
     messages = request.messages if request.tools else without_tools(request.messages)
-    messages = _without_heavy_pictures(messages)
-    messages = newest_pictures(messages, count=max_pictures(request.options), max_bytes=MAX_ALL_PICTURES_BYTES)
+    facts = model_facts(request.options.model)
+    messages = tuple(_without_unfit(message, facts) for message in messages)
+    messages = newest_pictures(messages, count=facts.max_pictures, max_bytes=facts.max_all_pictures_bytes)
     return legal_messages(messages)
 
 
-def _without_heavy_pictures(messages: tuple[ModelMessage, ...]) -> tuple[ModelMessage, ...]:
-    return tuple(
-        ModelMessage(message.role, tuple(part for part in message.parts if not _is_too_heavy(part)))
-        for message in messages
-    )
+def _without_unfit(message: ModelMessage, facts: ModelFacts) -> ModelMessage:
+    return replace(message, parts=tuple(part for part in message.parts if not _is_unfit(part, facts)))
 
 
-def _is_too_heavy(part: ModelPart) -> bool:
-    return isinstance(part, PicturePart) and len(part.data) > MAX_PICTURE_BYTES
+def _is_unfit(part: ModelPart, facts: ModelFacts) -> bool:
+    """A picture the service would refuse, and the whole request with it."""
+    if not isinstance(part, PicturePart):
+        return False
+    size = picture_size(part.data)
+    return len(part.data) > facts.max_picture_bytes or size is None or max(size) > facts.max_side_px
 
 
 def _message(message: ModelMessage, names: ToolNames) -> dict[str, Any]:
-    return {"role": message.role, "content": [_block(part, names) for part in message.parts]}
+    return {"role": message.role, "content": [block for part in message.parts for block in _blocks(part, names)]}
 
 
-def _block(part: ModelPart, names: ToolNames) -> dict[str, Any]:
+def _blocks(part: ModelPart, names: ToolNames) -> list[dict[str, Any]]:
     match part:
         case TextPart(text=text):
-            return {"text": text}
-        case PicturePart(data=data, format=picture_format):
-            return {"image": {"format": picture_format, "source": {"bytes": data}}}
+            return [{"text": text}]
+        case PicturePart(data=data, format=picture_format, caption=caption):
+            picture = {"image": {"format": picture_format, "source": {"bytes": data}}}
+            return [{"text": caption}, picture] if caption.strip() else [picture]
         case ToolUsePart(tool_use_id=tool_use_id, name=name, arguments=arguments):
-            return {"toolUse": {"toolUseId": wire_id(tool_use_id), "name": names.wire(name), "input": arguments}}
+            return [{"toolUse": {"toolUseId": wire_id(tool_use_id), "name": names.wire(name), "input": arguments}}]
         case ToolResultPart(tool_use_id=tool_use_id, content=content, is_error=is_error):
             status = "error" if is_error else "success"
             result = {"toolUseId": wire_id(tool_use_id), "content": [{"text": content}], "status": status}
-            return {"toolResult": result}
+            return [{"toolResult": result}]
 
 
 def _tools(tools: tuple[ToolSpec, ...], names: ToolNames) -> list[dict[str, Any]]:

@@ -9,8 +9,10 @@ from pydantic import TypeAdapter
 from workers.streams.messages import (
     AnyControl,
     AnyOutput,
+    AnyVisionRequest,
     FrameRequest,
     InterruptEntry,
+    MosaicRequest,
     OutputEntry,
     ReplyRequest,
     SpeechMade,
@@ -25,9 +27,10 @@ EntryFields = dict[Any, Any]
 
 _OUTPUT: TypeAdapter[Any] = TypeAdapter(AnyOutput)
 _CONTROL: TypeAdapter[Any] = TypeAdapter(AnyControl)
+_VISION: TypeAdapter[Any] = TypeAdapter(AnyVisionRequest)
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {
     message_type: TypeAdapter(message_type)
-    for message_type in (ReplyRequest, SpeechRequest, FrameRequest, TranscriptEntry, InterruptEntry)
+    for message_type in (ReplyRequest, SpeechRequest, FrameRequest, MosaicRequest, TranscriptEntry, InterruptEntry)
 }
 
 
@@ -40,6 +43,11 @@ def from_json(message_type: type[Message], body: bytes) -> Message:
     """Unknown fields are ignored, so that an older side reads a newer one's messages."""
     message: Message = _ADAPTERS[message_type].validate_json(body)
     return message
+
+
+def vision_request_from_json(body: bytes) -> FrameRequest | MosaicRequest:
+    request: FrameRequest | MosaicRequest = _VISION.validate_json(body)
+    return request
 
 
 def entry_fields(message: TranscriptEntry | InterruptEntry) -> EntryFields:

@@ -13,6 +13,7 @@ KEPT_TALK_LIFE_SECONDS = 90
 OUTPUT_STREAM_LIFE_SECONDS = 120
 """Its web process renews it; after that one's death another may still read the replies it took up."""
 TASK_EXPIRES_SECONDS = 10
+FRAME_LIMIT_SECONDS = 3.0
 PREPARED_REPLY_SECONDS = 10.0
 PREPARED_SPEECH_SECONDS = 45.0
 BEAT_INTERVAL_SECONDS = 0.5
@@ -51,6 +52,21 @@ def kept_frame(frame_id: str) -> str:
     return f"nova:frame:{frame_id}:kept"
 
 
+def session_pictures(session_id: str, kind: str) -> str:
+    """The ids of a session's kept pictures of one kind, scored by when each was last of use (seconds)."""
+    return f"nova:session:{session_id}:pictures:{kind}"
+
+
+def newest_pictures(session_id: str) -> str:
+    """By source: the id of the newest kept frame and when it was captured."""
+    return f"nova:session:{session_id}:newest_pictures"
+
+
+def session_forgotten(session_id: str) -> str:
+    """Set when a session's pictures were dropped, so that work still running keeps none."""
+    return f"nova:session:{session_id}:forgotten"
+
+
 def web_lease(web_id: str) -> str:
     return f"nova:web:{web_id}:lease"
 
@@ -76,6 +92,7 @@ def single_loop_lease(loop_name: str) -> str:
 
 
 RECORDS_POSITION = "nova:records:position"
+REFUSED_RECORDS_STREAM = "nova:records:refused"
 
 
 def speech_streams(scope: str) -> str:

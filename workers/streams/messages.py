@@ -27,7 +27,8 @@ class ReplyRequest:
 
     With `opening_voice` the first sentence goes straight to its speech task, which the web process publishes as soon
     as the reply runs, so that speech begins without the way through the web process. `max_speech_seconds`
-    ends an endless answer politely; None for one that is only read.
+    ends an endless answer politely; None for one that is only read. `clock_started_at_ms` is the `captured_at_ms` that
+    is told to the model as 0:00.
     """
 
     address: Address
@@ -36,6 +37,7 @@ class ReplyRequest:
     options: ModelOptions
     transcript_id: str | None = None
     user_frames: tuple[FramePart, ...] = ()
+    clock_started_at_ms: int = 0
     tools: tuple[ToolSpec, ...] = ()
     opening_voice: VoiceOptions | None = None
     max_tool_rounds: int = 4
@@ -65,6 +67,32 @@ class FrameRequest:
     previous_signature: str | None = None
     max_side_px: int = 1280
     keep_seconds: int = 900
+    kind: Literal["frame"] = "frame"
+
+
+@dataclass(frozen=True, slots=True)
+class MosaicCell:
+    frame_id: str
+    source: FrameSource
+    captured_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MosaicRequest:
+    """Kept frames as one picture, for the same task as a frame; `address.reply_id` is the mosaic's id.
+
+    `cells` oldest first; each is marked with its time since `clock_started_at_ms`, and laid out for `model`.
+    """
+
+    address: Address
+    cells: tuple[MosaicCell, ...]
+    model: str
+    clock_started_at_ms: int = 0
+    keep_seconds: int = 900
+    kind: Literal["mosaic"] = "mosaic"
+
+
+AnyVisionRequest = Annotated[FrameRequest | MosaicRequest, Field(discriminator="kind")]
 
 
 # --- output: workers -> web -------------------------------------------------------------------------------------
@@ -117,7 +145,9 @@ class ReplyWritten(OutputEntry):
     """The model is done; times are milliseconds inside the worker, provider waits apart for the bench.
 
     `stop_reason` is the model's, or `cancelled`: then the entry only tells what the reply has cost.
-    `model_id` is the model that answered last; `is_usage_estimated` marks tokens that were partly guessed.
+    `model_id` is the model that answered last; `is_usage_estimated` marks tokens that were partly guessed. Cached tokens
+    are counted beside the input; `picture_tokens` is what of the input the pictures made, by the rule of their sizes.
+    `pictures` and `picture_bytes` tell what was found of those asked for; the provider may send fewer.
     """
 
     sentence_count: int
@@ -127,6 +157,10 @@ class ReplyWritten(OutputEntry):
     first_token_ms: float = 0.0
     model_id: str = ""
     is_usage_estimated: bool = False
+    cached_input_tokens: int = 0
+    picture_tokens: int = 0
+    pictures: int = 0
+    picture_bytes: int = 0
     kind: Literal["reply_written"] = "reply_written"
 
 
@@ -158,32 +192,50 @@ class SpeechFinished(OutputEntry):
 class WordMarks(OutputEntry):
     """When words of a sentence sound, from its speech's first sample; places are characters of the sentence as sent.
 
-    May come before or after SpeechFinished, in parts for a long text, or never.
+    May come before or after SpeechFinished, in parts for a long text, or never. `billed_characters`: what asking for
+    them has cost, beside the speech; `words` may be empty then.
     """
 
     sentence_index: int
     words: tuple[WordMark, ...]
+    billed_characters: int = 0
     kind: Literal["word_marks"] = "word_marks"
 
 
 @dataclass(frozen=True, slots=True)
 class FrameKept(OutputEntry):
+    """`change` is the share of the picture that is another than in the frame before, 1 when there was none."""
+
     source: FrameSource
     captured_at_ms: int
     width_px: int
     height_px: int
     size_bytes: int
     signature: str
+    change: float = 1.0
     kind: Literal["frame_kept"] = "frame_kept"
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSkipped(OutputEntry):
-    """The frame looks like the one before; its key holds a copy of that one's picture."""
+    """The frame looks like the one before, `same_as_id`; its key leads to that one's picture."""
 
     source: FrameSource
     captured_at_ms: int
+    same_as_id: str = ""
+    change: float = 0.0
     kind: Literal["frame_skipped"] = "frame_skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class MosaicKept(OutputEntry):
+    """`frame_ids` are those that were still there, in the order of the cells."""
+
+    width_px: int
+    height_px: int
+    size_bytes: int
+    frame_ids: tuple[str, ...]
+    kind: Literal["mosaic_kept"] = "mosaic_kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +261,7 @@ AnyOutput = Annotated[
     | WordMarks
     | FrameKept
     | FrameSkipped
+    | MosaicKept
     | WorkFailed,
     Field(discriminator="kind"),
 ]

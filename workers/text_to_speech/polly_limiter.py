@@ -23,7 +23,8 @@ MARKS_SHARE: Final = 0.5
 _PARTS: Final = ("running", "starts", "waiting", "asked", "slow")
 
 # Who waits is ordered by urgency, then by time of coming, and may go when fewer wait before him than places are free.
-# Returns 0 for "go", else the milliseconds after which to ask again. Redis's clock is the only one.
+# Returns 0 for "go", else the milliseconds after which to ask again, and how many more could go now. Redis's clock is
+# the only one.
 _ASK: Final = """
 local running, starts, waiting, asked, slow = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local ticket, urgency, per_second, at_once = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -39,7 +40,7 @@ redis.call('ZREMRANGEBYSCORE', asked, '-inf', now - forgotten_ms)
 redis.call('ZADD', waiting, 'NX', urgency * 1e13 + now, ticket)
 redis.call('ZADD', asked, now, ticket)
 local cap = tonumber(redis.call('GET', slow) or '0')
-if cap > 0 and share < 1 then return 250 end
+if cap > 0 and share < 1 then return {250, 0} end
 if cap > 0 then per_second = math.min(per_second, cap) end
 local before_me = redis.call('ZRANK', waiting, ticket)
 local started = redis.call('ZCARD', starts)
@@ -51,15 +52,15 @@ if before_me < free_now and before_me < free_places then
   redis.call('ZREM', asked, ticket)
   redis.call('ZADD', running, now + lease_ms, ticket)
   redis.call('ZADD', starts, now, ticket)
-  return 0
+  return {0, math.min(per_second - started, at_once - redis.call('ZCARD', running) + 1) - before_me - 1}
 end
 if before_me >= free_now then
   local place = math.min(math.max(before_me - free_now, 0), started - 1)
   local freeing = redis.call('ZRANGE', starts, place, place, 'WITHSCORES')
-  if freeing[2] then return math.min(math.max(freeing[2] + 1001 - now, 10), 250) end
-  return 100
+  if freeing[2] then return {math.min(math.max(freeing[2] + 1001 - now, 10), 250), 0} end
+  return {100, 0}
 end
-return 20
+return {20, 0}
 """
 
 # A refusal by Polly: for a while at most half of what was begun in the last second, and no word marks at all.
@@ -76,21 +77,33 @@ log = structlog.get_logger(__name__)
 
 
 class PollyLimiter:
-    """One per worker process. With Redis away calls go through unlimited: Polly's own refusals are retried anyway."""
+    """One per worker process. With Redis away calls go through unlimited: Polly's own refusals are retried anyway.
+
+    While at least half of an engine's places were free when last seen, a first sentence does not wait for Redis: its
+    place is asked for and the answer read after the call. One such call at once in a process, so that all processes
+    together overrun a limit by no more than their number.
+    """
 
     def __init__(self, client: "redis.Redis", limits: Mapping[str, CallLimit]) -> None:
         self._client = client
         self._limits = limits
         self._ask: Any = client.register_script(_ASK)
         self._tell: Any = client.register_script(_SLOW_DOWN)
+        self._free_places: dict[str, int] = {}
+        self._unread: set[str] = set()
 
     @contextmanager
     def place(self, engine: str, urgency: Urgency, wait_until: float) -> Iterator[None]:
         """Inside, one call may run. Raises ProviderThrottledError `speech_throttled` at `wait_until` (monotonic)."""
         ticket = uuid4().hex
+        is_early = urgency is Urgency.FIRST_SENTENCE and self._has_room(engine)
         try:
-            self._wait(engine, ticket, urgency, wait_until)
-            yield
+            if is_early:
+                with self._asked_meanwhile(engine, ticket):
+                    yield
+            else:
+                self._wait(engine, ticket, urgency, wait_until)
+                yield
         finally:
             self._leave(engine, ticket)
 
@@ -109,16 +122,83 @@ class PollyLimiter:
             time.sleep(min(wait_ms / 1_000, left_seconds))
 
     def _ask_for_place(self, engine: str, ticket: str, urgency: Urgency) -> int:
-        limit = self._limits.get(engine)
-        if limit is None:
+        if engine not in self._limits:
             return 0
-        share = MARKS_SHARE if urgency is Urgency.WORD_MARKS else 1.0
-        arguments = [ticket, int(urgency), limit.per_second, limit.concurrent, LEASE_MS, FORGOTTEN_MS, share]
         try:
-            return int(self._ask(keys=[_key(engine, part) for part in _PARTS], args=arguments))
+            answer: Any = self._ask(keys=_ask_keys(engine), args=self._ask_arguments(engine, ticket, urgency))
         except redis.RedisError as error:
             log.warning("polly_limiter_away", error=type(error).__name__)
             return 0
+        wait_ms, self._free_places[engine] = answer
+        return int(wait_ms)
+
+    def _has_room(self, engine: str) -> bool:
+        limit = self._limits.get(engine)
+        if limit is None or engine in self._unread:
+            return False
+        return self._free_places.get(engine, 0) * 2 >= min(limit.per_second, limit.concurrent)
+
+    @contextmanager
+    def _asked_meanwhile(self, engine: str, ticket: str) -> Iterator[None]:
+        """Redis is asked before the block and its answer read after it: nothing of the block waits for it."""
+        self._unread.add(engine)
+        try:
+            with self._sent(engine, ticket):
+                yield
+        finally:
+            self._unread.discard(engine)
+
+    @contextmanager
+    def _sent(self, engine: str, ticket: str) -> Iterator[None]:
+        connection = self._send(engine, ticket)
+        try:
+            yield
+        except BaseException:
+            self._give_up(connection)
+            raise
+        self._read_answer(engine, connection)
+
+    def _send(self, engine: str, ticket: str) -> Any:
+        """The connection whose answer is to be read; None with Redis away."""
+        places, arguments = _ask_keys(engine), self._ask_arguments(engine, ticket, Urgency.FIRST_SENTENCE)
+        self._free_places[engine] = 0  # until the answer is read, others ask and wait
+        connection: Any = None
+        try:
+            connection = self._client.connection_pool.get_connection()
+            connection.send_command("EVALSHA", self._ask.sha, len(places), *places, *arguments)
+        except redis.RedisError as error:
+            self._give_up(connection)
+            log.warning("polly_limiter_away", error=type(error).__name__)
+            return None
+        except BaseException:  # ReplyCancelled is thrown in from outside, at any wait
+            self._give_up(connection)
+            raise
+        return connection
+
+    def _read_answer(self, engine: str, connection: Any) -> None:
+        if connection is None:
+            return
+        try:
+            self._free_places[engine] = connection.read_response()[1]
+        except redis.RedisError as error:
+            self._give_up(connection)
+            log.warning("polly_limiter_away", error=type(error).__name__)
+        except BaseException:
+            self._give_up(connection)
+            raise
+        else:
+            self._client.connection_pool.release(connection)
+
+    def _give_up(self, connection: Any) -> None:
+        """An answer may still be on its way to it, so nobody else may use it."""
+        if connection is not None:
+            connection.disconnect()
+            self._client.connection_pool.release(connection)
+
+    def _ask_arguments(self, engine: str, ticket: str, urgency: Urgency) -> list[Any]:
+        limit = self._limits[engine]
+        share = MARKS_SHARE if urgency is Urgency.WORD_MARKS else 1.0
+        return [ticket, int(urgency), limit.per_second, limit.concurrent, LEASE_MS, FORGOTTEN_MS, share]
 
     def _leave(self, engine: str, ticket: str) -> None:
         pipeline = self._client.pipeline(transaction=False)
@@ -128,6 +208,10 @@ class PollyLimiter:
             pipeline.execute()
         except redis.RedisError as error:
             log.warning("polly_limiter_away", error=type(error).__name__)
+
+
+def _ask_keys(engine: str) -> list[str]:
+    return [_key(engine, part) for part in _PARTS]
 
 
 def _key(engine: str, part: str) -> str:
