@@ -165,6 +165,13 @@ def _look_after_children(sender: Any, **_: Any) -> None:
     _child_timers[:] = [sender.hub.call_repeatedly(CHILD_LOOK_SECONDS, maintain)] if maintain is not None else []
 
 
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator,unused-ignore]
+def _begin_to_stop(how: str = "", **_: Any) -> None:
+    """In a signal's handler. The parent of the prefork pool has loaded nothing that could end by itself."""
+    if how == "Warm":
+        load_object("workers.startup.begin_to_stop")()
+
+
 @signals.task_failure.connect  # type: ignore[untyped-decorator,unused-ignore]
 def _report_lost_child(sender: Any, exception: BaseException, args: Any, **_: Any) -> None:
     """What a task's own process can tell, it has told; this is for one that was killed in the middle of a picture."""

@@ -15,6 +15,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from nova_site.env_admin import AdminEnvironment
 from nova_site.env_operations import OperationsEnvironment
 from nova_site.env_records import RecordsEnvironment
+from nova_site.env_rollout import RolloutEnvironment
 from nova_site.env_vision import VisionEnvironment
 from workers.errors import ConfigurationError
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
@@ -44,11 +45,11 @@ DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
 AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 NOT_SERVING = frozenset(
     "makemigrations migrate housekeeping collectstatic check doctor talk run_local replay_turns cost_report erase_session "
-    "retire_records reap make_operator prove_on_aws".split()
+    "retire_records reap make_operator prove_on_aws drain".split()
 )
 
 
-class Environment(VisionEnvironment, OperationsEnvironment, AdminEnvironment, RecordsEnvironment):
+class Environment(VisionEnvironment, OperationsEnvironment, AdminEnvironment, RecordsEnvironment, RolloutEnvironment):
     """One field per variable; the variable's name is the field's name in capitals."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)

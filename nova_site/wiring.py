@@ -15,6 +15,7 @@ def worker_settings(env: Environment) -> WorkerSettings:
         polly_limits=env.polly_limits,
         has_word_marks=env.nova_word_marks,
         fallback_model_id=env.nova_fallback_model_id or "",
+        stop_seconds=env.nova_worker_stop_seconds,
     )
 
 
@@ -43,6 +44,8 @@ def build_web_settings(env: Environment) -> WebSettings:
         vision=env.vision_bounds(env.nova_prices),
         sessions_max=env.sessions_max,
         session_idle_seconds=env.session_idle_seconds,
+        resume_seconds=env.nova_resume_seconds,
+        drain_seconds=env.nova_drain_seconds,
         calls_per_minute=env.nova_calls_per_minute,
         auth=env.nova_auth,
         api_keys=env.nova_api_keys,

@@ -55,5 +55,13 @@ class Leases:
         key = keys.channel_generation(channel_name)
         return int(await self._eval(_NEXT_GENERATION, key, GENERATION_LIFE_SECONDS))
 
+    async def generation(self, channel_name: str) -> int:
+        """The newest that was given; 0 when none is known."""
+        return int(await self._client.get(keys.channel_generation(channel_name)) or 0)
+
+    async def is_alive(self, web_id: str) -> bool:
+        """A process that died counts as alive until its lease has run out."""
+        return bool(await self._client.exists(keys.web_lease(web_id)))
+
     async def _eval(self, script: str, key: str, *arguments: str | int) -> Any:
         return await self._client.eval(script, 1, key, *[str(value) for value in arguments])

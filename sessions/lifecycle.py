@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from sessions import budgets, presence
 from sessions.configured import web_settings
-from sessions.models import Session, SessionState
+from sessions.models import Session, SessionState, Turn
 from sessions.operator_tables import grant_of_owner
 from sessions.redis_clients import forget_pictures, publish_control
 from sessions.webhooks.queue import queue_events, session_ended, session_started
@@ -129,6 +129,17 @@ def find_own_started(channel_name: str, owner: str) -> Session:
     if session is None or session.owner != owner:
         raise ChannelUnknownError("channel not existed")
     return session
+
+
+def has_ended(channel_name: str, owner: str) -> bool:
+    """The owner had this channel, and it is not started now."""
+    own = Session.objects.filter(channel_name=channel_name, owner=owner)
+    return own.exists() and not own.filter(state=SessionState.STARTED).exists()
+
+
+def newest_turns(session_id: str, count: int) -> list[Turn]:
+    """Oldest first."""
+    return list(Turn.objects.filter(session_id=session_id).order_by("-started_at", "-id")[:count])[::-1]
 
 
 def list_started(owner: str) -> list[Session]:

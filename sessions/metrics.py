@@ -30,7 +30,7 @@ CUTS: Final = ("too_fast", "audio_overrun", "too_slow", "deaf")
 STREAM_CAUSES: Final = ("first", "lost", "rotated", "idle")
 FRAME_RESULTS: Final = ("kept", "skipped", "failed")
 SERVICES: Final = ("speech_to_text", "language_model", "text_to_speech")
-RESUMES: Final = ("resumed", "expired", "unknown", "refused")
+RESUMES: Final = ("whole", "bad_resume", "unknown_epoch", "trimmed", "ahead")
 VOICE_ENGINES: Final = ("energy", "silero")
 QUEUES: Final = ("reply", "speech", "vision")
 

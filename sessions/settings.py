@@ -42,6 +42,8 @@ class WebSettings:
     vision: VisionBounds
     sessions_max: int
     session_idle_seconds: int
+    resume_seconds: float
+    drain_seconds: float
     calls_per_minute: int
     auth: Literal["required", "open"]
     api_keys: tuple[str, ...]

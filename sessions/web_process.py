@@ -15,10 +15,12 @@ from sessions import alerts, lifecycle, metrics, operator_tables, presence
 from sessions.accounting import make_accounts
 from sessions.backlog import Backlog
 from sessions.configured import web_settings
-from sessions.doorkeeper import SESSION_ENDED, SUPERSEDED, Doorkeeper
+from sessions.doorkeeper import SESSION_ENDED, Doorkeeper, Talks
+from sessions.draining import GOING_AWAY, REASON, Draining
 from sessions.leases import Leases
 from sessions.live.registry import LiveSessions
-from sessions.live.session import LiveSession, SessionParts
+from sessions.live.session import LiveSession
+from sessions.live.session_parts import SessionParts
 from sessions.live.silero_engine import prepare_voice_engine, voice_engine_name
 from sessions.live.stream_readers import Fields, StreamReader
 from sessions.live.work_desk import CeleryWorkDesk
@@ -27,12 +29,16 @@ from sessions.live_view.showing import show_session
 from sessions.live_view.whispering import whisper
 from sessions.live_view.writer import WatchedWriter
 from sessions.loop_watch import watch_loop
+from sessions.output_follower import OutputFollower
 from sessions.record_meter import measured
 from sessions.records.outbox import Outbox
 from sessions.records.retention import retire_some
 from sessions.records.writer import RecordWriter
+from sessions.resuming import Resuming
 from sessions.speech_to_text.contract import SpeechToText
 from sessions.spending import DaySpending, catch_up_with_rows
+from sessions.talk_keeper import TalkKeeper
+from sessions.talk_shelf import TalkShelf
 from sessions.webhooks.sender import WebhookSender, remove_old
 from workers.errors import NovaError, ProviderError
 from workers.log_context import working_for
@@ -58,6 +64,7 @@ from workers.streams.redis_clients import async_blocking_client, async_command_c
 logger = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 0.25
+KEEPER_AGAIN_SECONDS = 0.5
 LIFE_SECONDS = 1.0
 BACKLOG_SECONDS = 2.0
 REAPER = "reaper"
@@ -71,7 +78,6 @@ ALERTS = "alerts"
 HOUSEKEEPING_SECONDS = 60.0
 REAP_SECONDS = 1.0
 STOP_LIMIT_SECONDS = 3.0
-GOING_AWAY = 1012
 
 _LOOP_FAULTS = (redis.RedisError, OSError, DatabaseError, NovaError)
 
@@ -92,10 +98,16 @@ class WebProcess:
         self._ear = load_provider(settings.speech_to_text, SpeechToText, settings)
         self._spending = DaySpending(self._client)
         accounts = make_accounts(settings, self._spending, self._budget_spent)
-        parts = SessionParts(self._desk, self._ear, measured(self._outbox.keep), accounts)
-        self.doorkeeper = Doorkeeper(self.sessions, parts, self._leases, self.publish_control)
-        output = keys.output_stream(self.web_id)
-        self._output_reader = StreamReader(self._blocking[0], output, self._take_output)
+        self._output_stream = keys.output_stream(self.web_id)
+        self._output_reader = StreamReader(self._blocking[0], self._output_stream, self._take_output)
+        shelf = TalkShelf(self._client)
+        position = lambda: self._output_reader.position  # noqa: E731
+        self._keeper = TalkKeeper(shelf, self.web_id, self._output_stream, position)
+        self._follower = OutputFollower(self._client)
+        resuming = Resuming(self.sessions, self._leases, shelf, self._keeper, self._follower)
+        parts = SessionParts(self._desk, self._ear, measured(self._outbox.keep), self._keeper.changed, accounts)
+        talks = Talks(shelf, self._keeper, resuming)
+        self.doorkeeper = Doorkeeper(self.sessions, parts, self._leases, self.publish_control, talks)
         self._control_reader = StreamReader(self._blocking[1], keys.CONTROL_STREAM, self._take_control)
         self._watched = WatchedWriter(self._client)
         self.onlookers = Onlookers(self.web_id, self.publish_control)
@@ -112,6 +124,7 @@ class WebProcess:
         loops = {
             "output_reader": self._output_reader.run(),
             "control_reader": self._control_reader.run(),
+            "keeper": self._every(KEEPER_AGAIN_SECONDS, self._keeper.run),
             "check": self._every(CHECK_SECONDS, self._check_sessions),
             "life": self._every(LIFE_SECONDS, self._show_life),
             "watched": self._watched.run(),
@@ -134,7 +147,8 @@ class WebProcess:
 
     async def stop(self) -> None:
         """Close every socket with 1012, end the loops, release the leases; limited to a few seconds."""
-        await self.doorkeeper.close_all(GOING_AWAY, "the server is restarting; connect again")
+        await self.doorkeeper.close_all(GOING_AWAY, REASON)
+        self._follower.stop()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -142,7 +156,6 @@ class WebProcess:
         with contextlib.suppress(redis.RedisError, TimeoutError):
             async with asyncio.timeout(STOP_LIMIT_SECONDS):
                 await self._leases.release_all([REAPER, RECORD_WRITER, HOUSEKEEPER, WEBHOOKS, ALERTS])
-                await self._client.delete(keys.output_stream(self.web_id))
         await self._webhooks.close()
         self._writer.close()
         await self._desk.close()
@@ -151,6 +164,10 @@ class WebProcess:
         for client in (self._client, *self._blocking):
             await client.aclose()
         logger.info("web_process_stopped", web_id=self.web_id)
+
+    async def drain(self) -> None:
+        """Readiness goes first, then talk by talk; the loops run on until `stop`."""
+        await Draining(self.doorkeeper, self.sessions).run(web_settings().drain_seconds)
 
     async def publish_control(self, message: AnyControl) -> None:
         """Tell every web process, this one included. Raises RedisError."""
@@ -203,11 +220,13 @@ class WebProcess:
             session.mirror.forget_late(now_seconds)
 
     async def _show_life(self) -> None:
-        """The lease, and the presence of everyone whose socket is open here."""
+        """The lease, what others would go on from, and the presence of everyone whose socket is open here."""
         await self._leases.show_life()
         await self._outbox.flush()
         self._show_figures()
-        present = [session.session_id for session in self.sessions if session.session_id]
+        await self._keeper.renew()
+        await self._client.expire(self._output_stream, keys.OUTPUT_STREAM_LIFE_SECONDS)
+        present = [each.session_id for each in self.sessions if each.session_id and not each.is_client_away]
         if present:
             await sync_to_async(presence.touch, thread_sensitive=False)(present)
         await self._spending.exchange()
@@ -300,7 +319,7 @@ class WebProcess:
     def _supersede(self, message: SupersedeSocket) -> None:
         session = self.sessions.of_channel(message.channel_name)
         if session is not None and session.identity.generation < message.generation:
-            self.doorkeeper.close(session, SUPERSEDED, "superseded by a newer socket of the same channel")
+            self.doorkeeper.give_way(session, message.resumes)
 
 
 def _read_tables() -> None:

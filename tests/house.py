@@ -184,15 +184,15 @@ class House:
             self._stack.enter_context(self.aws)
         self._start_redis()
         self.environment = self._make_environment()
-        self.talker = self._add("talker", [_celery(), *CELERY, *TALKING, "-n", "talker@%h"])
-        self.seer = self._add("seer", [_celery(), *CELERY, *SEEING, "-n", "seer@%h"])
+        self.talker = self.add("talker", [_celery(), *CELERY, *TALKING, "-n", "talker@%h"])
+        self.seer = self.add("seer", [_celery(), *CELERY, *SEEING, "-n", "seer@%h"])
         # While the workers start: they know no database.
         self._run_manage("migrate", "-v0")
         for number in range(self._web_count):
             port = free_port()
             self.ports.append(port)
             command = [sys.executable, "manage.py", "serve", "--port", str(port)]
-            self.webs.append(self._add(f"web{number}", command))
+            self.webs.append(self.add(f"web{number}", command))
         self._wait_until_ready()
 
     def _start_redis(self) -> None:
@@ -231,7 +231,7 @@ class House:
         }
         return {**aws, **own, **self._settings}
 
-    def _add(self, name: str, command: list[str]) -> Process:
+    def add(self, name: str, command: list[str]) -> Process:
         process = Process(name, command, self.environment, self.folder)
         process.start()
         self.processes.append(process)

@@ -5,13 +5,13 @@ A flag cannot cut a call that waits for a model's first token, so ReplyCancelled
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import gevent
 import structlog
 
-from workers.errors import ReplyCancelled
+from workers.errors import NovaError, ReplyCancelled
 from workers.streams import keys
 
 logger = structlog.get_logger(__name__)
@@ -48,6 +48,17 @@ class Cancellations:
             running.discard(greenlet)
             if not running:
                 self._running.pop(reply_id, None)
+
+    @property
+    def running_count(self) -> int:
+        return sum(len(greenlets) for greenlets in self._running.values())
+
+    def end_all(self, make_error: Callable[[], NovaError]) -> list[str]:
+        """Every running task gets an error of its own. Returns their replies."""
+        for greenlets in self._running.values():
+            for greenlet in greenlets:
+                gevent.get_hub().loop.run_callback(greenlet.throw, make_error())
+        return sorted(self._running)
 
     def _throw(self, reply_id: str, greenlet: gevent.Greenlet) -> None:
         """Runs in the hub: between this check and the throw no other greenlet can run."""

@@ -42,3 +42,4 @@ class WorkerSettings:
     polly_limits: Mapping[str, CallLimit] = field(default_factory=lambda: POLLY_LIMITS)
     has_word_marks: bool = True
     fallback_model_id: str = ""
+    stop_seconds: float = 20.0

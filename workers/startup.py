@@ -1,8 +1,11 @@
 """Start of a worker process: builds the work of its queues and refuses a pool that cannot do it."""
 
+from typing import Any
+
 import gevent
 import gevent.monkey
 import structlog
+from kombu.exceptions import OperationalError
 
 from workers.beats import Beats
 from workers.cancellation import Cancellations
@@ -14,17 +17,21 @@ from workers.opening_speech import Meetings
 from workers.plugins import load_object, load_provider
 from workers.runtime import install_work
 from workers.settings import WorkerSettings
+from workers.stopping import Stopping
+from workers.streams import keys
 from workers.streams.handover import Handover
 from workers.streams.messages import InterruptEntry
 from workers.streams.output_writer import OutputWriter
 from workers.streams.redis_clients import blocking_client, command_client, waiting_client
 from workers.streams.words_reader import WordsReader
 from workers.task_meter import measure_tasks
+from workers.tasks import generate_reply
 from workers.text_to_speech.contract import TextToSpeech
 from workers.transcript_table import TranscriptTable
 from workers.work import SeeingWork, TalkingWork
 
 logger = structlog.get_logger(__name__)
+_stoppings: list[Stopping] = []
 TALKING_QUEUES = frozenset({"reply", "speech"})
 _lost_frames: list[LostFrames] = []
 
@@ -63,6 +70,8 @@ def start_talking(settings: WorkerSettings) -> None:
 
     reader = WordsReader(blocking_client(settings.redis_url), transcripts.apply, on_interrupt)
     waiting = waiting_client(settings.redis_url, max_connections=settings.max_concurrent_streams * 2 + 8)
+    stopping = Stopping(cancellations, settings.stop_seconds)
+    _stoppings[:] = [stopping]
     work = TalkingWork(
         client=client,
         handover=Handover(waiting),
@@ -71,6 +80,8 @@ def start_talking(settings: WorkerSettings) -> None:
         cancellations=cancellations,
         transcripts=transcripts,
         beats=beats,
+        stopping=stopping,
+        hand_back=_hand_back,
         model=load_provider(settings.language_model, LanguageModel, settings),
         speech=load_provider(settings.text_to_speech, TextToSpeech, settings),
         run_tool=load_object("workers.tools.catalog.run_tool"),
@@ -82,6 +93,22 @@ def start_talking(settings: WorkerSettings) -> None:
     measure_tasks()
     install_work(work)
     logger.info("worker_ready", work="talking", model=settings.language_model, speech=settings.text_to_speech)
+
+
+def begin_to_stop() -> None:
+    """In the worker's first process, when it was told to stop."""
+    for stopping in _stoppings:
+        stopping.begin()
+
+
+def _hand_back(reply_id: str) -> None:
+    task: Any = generate_reply
+    try:
+        task.apply_async(
+            (reply_id,), retry=False, expires=keys.TASK_EXPIRES_SECONDS, ignore_result=True, argsrepr="", kwargsrepr=""
+        )
+    except (OperationalError, OSError) as error:
+        logger.warning("reply_not_handed_back", reply_id=reply_id, error=type(error).__name__)
 
 
 def start_seeing(settings: WorkerSettings) -> None:

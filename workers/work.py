@@ -1,6 +1,6 @@
 """The work of a worker process: loads a task's request, runs its body, and turns every fault into a typed entry."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
@@ -17,6 +17,7 @@ from workers.log_context import LogIds, working_for
 from workers.opening_speech import Meeting, Meetings, OpeningSpeech
 from workers.replying import ReplyWriter
 from workers.speaking import Speaking
+from workers.stopping import Stopping, WorkerStoppingError
 from workers.streams import keys
 from workers.streams.codec import from_json, vision_request_from_json
 from workers.streams.handover import Handover
@@ -100,13 +101,19 @@ class TalkingWork:
     cancellations: Cancellations
     transcripts: TranscriptTable
     beats: Beats
+    stopping: Stopping
+    hand_back: Callable[[str], None]
     model: LanguageModel
     speech: TextToSpeech
     run_tool: RunTool
     has_word_marks: bool = True
 
     def generate_reply(self, reply_id: str) -> None:
-        body = self._take(reply_id, keys.reply_request(reply_id), keys.PREPARED_REPLY_SECONDS)
+        key, wait_seconds = keys.reply_request(reply_id), keys.PREPARED_REPLY_SECONDS
+        body = self._take(reply_id, key, wait_seconds, lambda: self.stopping.has_begun)
+        if self._is_for_another(reply_id, body):
+            self.hand_back(reply_id)
+            return
         if not body:
             logger.info("reply_not_wanted", reply_id=reply_id)
             return
@@ -133,10 +140,12 @@ class TalkingWork:
     def compress_frame(self, frame_id: str) -> None:
         raise ConfigurationError("frames are compressed by the vision worker")
 
-    def _take(self, reply_id: str, key: str, wait_seconds: float) -> bytes | None:
+    def _take(
+        self, reply_id: str, key: str, wait_seconds: float, is_given_up: Callable[[], bool] = lambda: False
+    ) -> bytes | None:
         """The task may have been published before its request was known. None or empty: nobody wants it any more."""
         with self._unless_cancelled(reply_id):
-            return self.handover.take(key, wait_seconds)
+            return self.handover.take(key, wait_seconds, is_given_up)
         return None
 
     def _take_speech(self, reply_id: str, sentence_index: int, meeting: Meeting | None) -> bytes | None:
@@ -148,8 +157,12 @@ class TalkingWork:
 
     @contextmanager
     def _unless_cancelled(self, reply_id: str) -> Iterator[None]:
-        with suppress(ReplyCancelled), self.cancellations.watched(reply_id):
+        with suppress(ReplyCancelled, WorkerStoppingError), self.cancellations.watched(reply_id):
             yield
+
+    def _is_for_another(self, reply_id: str, body: bytes | None) -> bool:
+        """A worker that stops waits for nothing that it was not asked yet."""
+        return body is None and self.stopping.has_begun and not self.cancellations.is_cancelled(reply_id)
 
     @contextmanager
     def _running(self, stage: Stage, address: Address, sentence_index: int) -> Iterator[None]:

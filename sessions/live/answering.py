@@ -137,6 +137,10 @@ class Answering:
             plan = self._make_plan(ReplyOptions(), None, None, NO_LOOK, None)
             self._replying.begin(replace(plan, fixed_text=self._waiting_texts.popleft()), None)
 
+    @property
+    def waiting_turn(self) -> Turn | None:
+        return self._waiting_turn
+
     def close(self) -> None:
         self._speculation = None
         self._waiting_texts.clear()

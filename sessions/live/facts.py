@@ -278,6 +278,23 @@ class FaultHappened:
     is_clients_fault: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TalkResumed:
+    """The client is back. Not whole: it begins anew with `items`, the newest of the talk; `left_out` were older."""
+
+    is_whole: bool
+    reason: str = ""
+    items: tuple[Item, ...] = ()
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDraining:
+    """This server closes the connection within `deadline_ms`; another one goes on with the talk."""
+
+    deadline_ms: int
+
+
 Fact = (
     ConfigChanged
     | UserSpeechStarted
@@ -305,4 +322,6 @@ Fact = (
     | InputTimedOut
     | Noticed
     | FaultHappened
+    | TalkResumed
+    | ServerDraining
 )

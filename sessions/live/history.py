@@ -49,6 +49,10 @@ class History:
         """In the order of the talk."""
         return list(self._items.values())[-count:]
 
+    def take_up(self, items: Iterable[Item]) -> None:
+        """As they are: a call's result may have been kept without its call."""
+        self._items = {item.item_id: item for item in items}
+
     def add(self, item: Item, after: str | None = None) -> str | None:
         """Append, or insert after `after` ("root": first). Returns the id before it. Raises BadInputError."""
         if item.item_id in self._items:
@@ -108,6 +112,12 @@ class History:
             for text in (_text_of(item),)
             if text
         )
+
+    @property
+    def ends_with_users_words(self) -> bool:
+        """The newest item is one that an answer may be asked for."""
+        newest = self._items.get(self.last_item_id or "")
+        return newest is not None and _is_users(newest)
 
     @property
     def is_nothing_to_answer(self) -> bool:

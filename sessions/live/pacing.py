@@ -25,6 +25,14 @@ class PlayOut:
         self._sent_ms += duration_ms
         self._runs_dry_at_ms = max(self._runs_dry_at_ms, now_ms) + duration_ms
 
+    def take_up(self, sent_ms: float) -> None:
+        """Another process had sent this much; it has been heard."""
+        self._sent_ms = sent_ms
+
+    def repeated(self, duration_ms: float, now_ms: float) -> None:
+        """The client gets this much once more, because it had not come; it plays it now."""
+        self._runs_dry_at_ms = max(self._runs_dry_at_ms, now_ms) + duration_ms
+
     def reported(self, played_ms: float, now_ms: float) -> None:
         """The client's own word counts from now on; it may not run ahead of what was sent, nor back."""
         played = min(max(played_ms, self._reported_ms or 0.0), self._sent_ms)

@@ -8,7 +8,9 @@ import structlog
 from sessions.live import facts
 from sessions.live.items import Content, Item, MessageItem
 from sessions.live.pacing import PlayOut
+from sessions.live.patience import Patience
 from sessions.live.phrases import phrases_for
+from sessions.live.portable_reply import PortableReply, sentences_in, sentences_out
 from sessions.live.reply_delays import ReplyDelays
 from sessions.live.reply_plan import ReplyPlan
 from sessions.live.reply_sending import ReplySending, SendingHost
@@ -36,9 +38,6 @@ MAX_ATTEMPTS = 2
 UNSPEAKABLE_CODES = frozenset({"worker_lost", "streams_unavailable"})
 """Whoever made these faults would have to speak the apology."""
 MAX_REPLY_MS = 45_000.0
-DELAY_TOLD_MS = 2_250.0
-"""With the check four times a second the client hears of it within 2.5 s."""
-
 STOP_REASONS = {"max_tokens": "max_output_tokens", "content_filtered": "content_filter"}
 
 
@@ -69,8 +68,7 @@ class Reply:
         self._written: ReplyWritten | None = None
         self._tools = ToolCalls(plan.reply_id, host, is_out_of_band=plan.is_out_of_band)
         self._failure: NovaError | None = None
-        self._awaited_since_ms = self.delays.asked_ms
-        self._told_of_delay_ms = 0.0
+        self._patience = Patience(self.delays.asked_ms, plan.filler_ms)
 
     # --- begin and end ----------------------------------------------------------------------------------------------
 
@@ -82,10 +80,43 @@ class Reply:
         else:
             self._work.ask_for_reply()
 
+    def portable(self) -> PortableReply | None:
+        """What another process needs in order to go on; None when there is nothing to go on with."""
+        if self.is_over or self._gate is not None:
+            return None
+        now_ms, first_audio_ms = self._host.now_ms(), self._sending.first_audio_ms
+        begun = (self.reply_id, self._work.reply_attempt, now_ms - self.delays.asked_ms)
+        begun_ago_ms = now_ms - first_audio_ms if first_audio_ms else None
+        sentences, calls = sentences_out(self.spoken), (self._tools.running_items, self._tools.client_calls)
+        failure = (self._failure.code, self._failure.text) if self._failure is not None else None
+        has_item, sent_ms = self._sending.has_item, self.play_out.sent_ms
+        return PortableReply(*begun, has_item, sent_ms, sentences, self._written, *calls, failure, begun_ago_ms)
+
+    def take_up(self, kept: PortableReply, heard_ms: float, mark: str) -> None:
+        """Instead of `begin`: goes on where another process stopped, with the sound after `heard_ms`."""
+        now_ms = self._host.now_ms()
+        self.delays.asked_ms = now_ms - kept.asked_ago_ms
+        self.spoken.take_up(sentences_in(kept.sentences, heard_ms))
+        self.play_out.take_up(heard_ms)
+        self._sending.has_item = kept.has_item
+        if kept.first_audio_ago_ms is not None:
+            self._sending.first_audio_ms = now_ms - kept.first_audio_ago_ms
+        self._tools.take_up(kept.running_calls, kept.client_calls)
+        self._written = kept.written
+        if kept.failure is not None:
+            self._failure = NovaError(kept.failure[1], code=kept.failure[0], retriable=True)
+        self._work.take_up(kept.attempt, mark, is_written=kept.written is not None or self._failure is not None)
+        self._advance()
+
+    def client_is_back(self, repeated_ms: float) -> None:
+        """That much of its sound is sent once more, because it did not arrive."""
+        self.play_out.repeated(repeated_ms, self._host.now_ms())
+        self._advance()
+
     def open_gate(self) -> None:
         """What has come meanwhile is told and sent as if it came now."""
         waiting, self._gate = self._gate or (), None
-        self._told_of_delay_ms = self._awaited_since_ms = self._host.now_ms()
+        self._patience.begin(self._host.now_ms())
         self._tell_start()
         for entry in waiting:
             if self.owns(entry):
@@ -107,6 +138,10 @@ class Reply:
     def is_speaking(self) -> bool:
         """Sound of this reply is with the client and not played to its end."""
         return self.play_out.sent_ms > 0 and self.play_out.lead_ms(self._host.now_ms()) > 0
+
+    @property
+    def is_being_written(self) -> bool:
+        return not self.is_over and self._written is None
 
     @property
     def heard_ms(self) -> float:
@@ -179,25 +214,23 @@ class Reply:
         for index in self._work.lost():
             error = NovaError("the worker making this answer was lost", code="worker_lost", retriable=True)
             self._task_failed(index, error)
-        self._tell_of_delay(now_ms)
-        self._bridge_delay(now_ms)
+        if not self.is_over and not self._host.is_client_away:
+            self._tell_of_delay(now_ms)
+            self._bridge_delay(now_ms)
         if not self.is_over and self._written is None and now_ms - self.delays.asked_ms > MAX_REPLY_MS:
             self._fail(NovaError("the answer took too long", code="reply_too_long", retriable=True))
 
     def _tell_of_delay(self, now_ms: float) -> None:
         """Nobody is left in silence: a provider that hangs is named as long as it keeps the listener waiting."""
-        quiet_since_ms = max(self.delays.asked_ms, self.play_out.ends_at_ms(), self._told_of_delay_ms)
         has_text_to_read = not self.plan.is_audio and bool(self.spoken.sentences)
-        if self.is_over or has_text_to_read or now_ms - quiet_since_ms < DELAY_TOLD_MS:
-            return
-        self._told_of_delay_ms = now_ms
-        self._host.deliver(facts.Noticed("answer_delayed", "the answer takes longer than usual"))
+        if not has_text_to_read and self._patience.is_news_due(now_ms, self.play_out.ends_at_ms()):
+            self._host.deliver(facts.Noticed("answer_delayed", "the answer takes longer than usual"))
 
     def _bridge_delay(self, now_ms: float) -> None:
         """One phrase, once, for a listener who has heard nothing yet."""
-        plan, phrases = self.plan, phrases_for(self.plan.voice.language)
-        is_silent = plan.is_audio and not self.is_over and not self.spoken.sentences
-        if is_silent and phrases is not None and plan.filler_ms and now_ms - self._awaited_since_ms >= plan.filler_ms:
+        phrases = phrases_for(self.plan.voice.language)
+        is_silent = self.plan.is_audio and not self.spoken.sentences
+        if is_silent and phrases is not None and self._patience.is_phrase_due(now_ms):
             self._say_phrase(phrases.filler)
 
     def _sentence_written(self, entry: SentenceWritten) -> None:

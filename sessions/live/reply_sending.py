@@ -25,6 +25,11 @@ class SendingHost(Protocol):
         """The client stops its sound where it is when told PlaybackHeld, and goes on from there."""
         ...
 
+    @property
+    def is_client_away(self) -> bool:
+        """No sound leaves meanwhile."""
+        ...
+
     def keep_item(self, item: Item) -> str | None: ...
 
 
@@ -79,7 +84,7 @@ class ReplySending:
 
     def send_speech(self, when_due: Callable[[], None]) -> None:
         """Send what may leave now; `when_due` is called when more may."""
-        while not self._is_held and (sentence := self._spoken.current) is not None:
+        while not self._is_held and not self._host.is_client_away and (sentence := self._spoken.current) is not None:
             if not sentence.chunks:
                 if not sentence.is_made:
                     return

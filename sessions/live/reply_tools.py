@@ -15,14 +15,27 @@ class ToolHost(Protocol):
 
 
 class ToolCalls:
-    """Made by each reply. `client_items` are the calls that the client has to answer; out of band none joins the history."""
+    """Made by each reply. `client_calls` are the calls that the client has to answer; out of band none joins the history."""
 
     def __init__(self, reply_id: str, host: ToolHost, *, is_out_of_band: bool = False) -> None:
         self._reply_id = reply_id
         self._is_out_of_band = is_out_of_band
         self._host = host
         self._running: dict[str, FunctionCallItem] = {}
-        self.client_items: list[Item] = []
+        self.client_calls: tuple[FunctionCallItem, ...] = ()
+
+    @property
+    def client_items(self) -> tuple[Item, ...]:
+        return self.client_calls
+
+    @property
+    def running_items(self) -> tuple[FunctionCallItem, ...]:
+        return tuple(self._running.values())
+
+    def take_up(self, running: tuple[FunctionCallItem, ...], clients: tuple[FunctionCallItem, ...]) -> None:
+        """Go on where another process stopped."""
+        self._running = {call.call_id: call for call in running}
+        self.client_calls = clients
 
     def take(self, entry: ToolCalled | ToolReturned) -> None:
         if isinstance(entry, ToolReturned):
@@ -34,8 +47,8 @@ class ToolCalls:
 
     def _hand_to_client(self, call: FunctionCallItem) -> None:
         previous = self._keep(call)
-        index = len(self.client_items) + 1
-        self.client_items.append(call)
+        self.client_calls = (*self.client_calls, call)
+        index = len(self.client_calls)
         self._host.deliver(facts.ReplyItemStarted(self._reply_id, index, call, previous, is_audio=False))
         self._host.deliver(facts.ReplyItemFinished(self._reply_id, index, call, is_audio=False))
 

@@ -41,7 +41,15 @@ class ReplyWork:
         self._current_ids: dict[int, str] = {}
         self._opening_id: str | None = None
         self._is_opening_published = False
+        self._taken_up_as = ""
         self.reply_attempt = 0
+
+    def take_up(self, attempt: int, mark: str, *, is_written: bool) -> None:
+        """Go on where another process stopped. Speech is asked for anew, under ids with `mark` in them."""
+        self.reply_attempt, self._taken_up_as = attempt, mark
+        self._is_opening_published = True
+        if not is_written and not self._plan.is_fixed:
+            self._begin(REPLY_TASK, f"{self._plan.reply_id}.{attempt}", attempt)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -60,7 +68,8 @@ class ReplyWork:
             self._begin(OPENING, self._opening_id, 0)
             return
         work_id = f"{self._plan.reply_id}.{self.reply_attempt}"
-        work_id += f".{sentence.index}.{sentence.attempt}" if sentence.attempt or sentence.is_phrase else ""
+        if sentence.attempt or sentence.is_phrase or self._taken_up_as:
+            work_id += f".{sentence.index}.{sentence.attempt}{self._taken_up_as}"
         self._begin(sentence.index, work_id, sentence.attempt)
         plan, address = self._plan, self._address(work_id)
         request = SpeechRequest(address, sentence.index, sentence.text, plan.voice, plan.is_fixed or sentence.is_phrase)

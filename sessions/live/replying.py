@@ -1,7 +1,7 @@
 """The session's mouth: one reply at a time, its interruption, and the history that holds only what was heard."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import structlog
 from sessions.live import facts
 from sessions.live.history import History
 from sessions.live.items import Item
+from sessions.live.portable_reply import PortableReply
 from sessions.live.reply import Reply
 from sessions.live.reply_plan import ReplyPlan
 from sessions.live.turn_record import turn_record
@@ -38,6 +39,9 @@ class ReplyingHost(Protocol):
 
     @property
     def client_holds_playback(self) -> bool: ...
+
+    @property
+    def is_client_away(self) -> bool: ...
 
     def agent_changed(self) -> None:
         """A reply has begun, begun to sound, or ended."""
@@ -207,6 +211,37 @@ class Replying:
         if self._ending is not None:
             await asyncio.wait({self._ending}, timeout=RECORD_LIMIT_SECONDS)
 
+    # --- for another process, and for a client that was away ----------------------------------------------------------
+
+    @property
+    def is_settled(self) -> bool:
+        """No end of a reply waits to be told."""
+        return self._ending is None
+
+    @property
+    def is_being_written(self) -> bool:
+        return self._current is not None and self._current.is_being_written
+
+    def under_way(self) -> tuple[ReplyPlan, PortableReply, Turn | None] | None:
+        kept = self._current.portable() if self._current is not None else None
+        return (self._current.plan, kept, self._turn) if self._current is not None and kept is not None else None
+
+    def take_up(self, plan: ReplyPlan, kept: PortableReply, turn: Turn | None, heard_ms: float, mark: str) -> None:
+        """Only when `is_free`."""
+        self._turn = turn
+        self._current = Reply(plan, self._desk, self)
+        self._current.take_up(kept, heard_ms, mark)
+        self._host.agent_changed()
+
+    def let_go(self) -> None:
+        """Another process has taken up what is under way: nothing of it is called off."""
+        self._current = self._audible = None
+
+    def client_is_back(self, repeated_ms: Mapping[str, float]) -> None:
+        """By item: how much of its sound is sent once more."""
+        for reply in self._heard_now():
+            reply.client_is_back(repeated_ms.get(reply.item_id, 0.0))
+
     # --- ReplyHost --------------------------------------------------------------------------------------------------
 
     def now_ms(self) -> float:
@@ -218,6 +253,10 @@ class Replying:
     @property
     def client_holds_playback(self) -> bool:
         return self._host.client_holds_playback
+
+    @property
+    def is_client_away(self) -> bool:
+        return self._host.is_client_away
 
     def call_in(self, delay_ms: float, callback: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(delay_ms / 1_000, callback)

@@ -3,32 +3,32 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
 from sessions.live import facts, voice_activity
-from sessions.live.accounts import Accounts
 from sessions.live.answering import Answering
 from sessions.live.budget import Step, saving
 from sessions.live.changes import apply_changes
 from sessions.live.chronicle import Chronicle, described
 from sessions.live.config import SessionConfig
+from sessions.live.continuing import Continuing
 from sessions.live.decision_writer import DecisionWriter
+from sessions.live.ears import Ears
 from sessions.live.history import History
 from sessions.live.ids import new_id
 from sessions.live.items import Item, MessageItem
-from sessions.live.listening import Listening
 from sessions.live.mirror import Mirror
 from sessions.live.planning import SessionIdentity, audio_shape
-from sessions.live.replying import KeepRecord, Replying
+from sessions.live.replying import Replying
+from sessions.live.session_parts import SessionParts
 from sessions.live.telling import Telling
 from sessions.live.transport import ConfigChanges, EventClock, ReplyOptions, Transport
 from sessions.live.turn_taking import events as turn_events
 from sessions.live.turns import Lines, Turn, Turns
 from sessions.live.watching.eyes import Eyes
-from sessions.live.work_desk import WorkDesk
-from sessions.speech_to_text.contract import SpeechToText, Transcript
+from sessions.speech_to_text.contract import Transcript
 from workers.errors import BadInputError, NovaError, ProviderError
 from workers.language_model.contract import FrameSource
 from workers.log_context import begin_session
@@ -36,19 +36,9 @@ from workers.streams.messages import Address, OutputEntry, TranscriptEntry
 
 logger = structlog.get_logger(__name__)
 
-MIN_COMMIT_MS = 100
-COMMIT_SILENCE_MS = 1_000
 MAX_EARLY_CHANGES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class SessionParts:
-    """What a web process lends to each of its live sessions."""
-
-    desk: WorkDesk
-    ear: SpeechToText
-    keep_record: KeepRecord
-    accounts: Accounts = field(default_factory=Accounts)
+LISTEN_AWAY_SECONDS = 2.5
+"""Then a turn that was open has ended; what listens costs money."""
 
 
 class LiveSession:
@@ -70,22 +60,21 @@ class LiveSession:
         desk, ear = self._chronicle.meter.desk(parts.desk), self._chronicle.meter.hearing.metered(parts.ear)
         self._parts = parts = replace(parts, desk=desk, ear=ear, keep_record=self._chronicle.keep)
         self.mirror = Mirror()
-        self._telling = Telling(transport, self.mirror)
+        self._telling = Telling(transport, self.mirror, lambda is_sound: parts.on_told(self, is_sound))
         self._on_detached = on_detached
         self._clock = EventClock(identity.epoch)
         self._loop_started_at = asyncio.get_running_loop().time()
         self._is_started = False
         self.history = History()
-        self._listening: Listening | None = None
+        self._ears = Ears(parts.ear, self)
         self._decisions = DecisionWriter(parts.keep_record)
         self._turns = Turns(config.turns, self, self)
         self._replying = Replying(parts.desk, self.history, self, parts.keep_record)
         self._eyes = Eyes(parts.desk, self.history, self)
         self._answering = Answering(parts.desk, self._replying, self.history, self._eyes, self)
         self._state = facts.StateChanged(False, False, False)
-        self._committed_ms = 0
         self._early_changes: list[ConfigChanges] = []
-        self._closing: asyncio.Task[None] | None = None
+        self.continuing = Continuing(self, self._telling, self._turns, self._answering, self._replying)
 
     # --- Conversation: who and how ------------------------------------------------------------------------------------
 
@@ -100,6 +89,10 @@ class LiveSession:
     @property
     def config(self) -> SessionConfig:
         return self._config
+
+    @property
+    def wished_config(self) -> SessionConfig:
+        return self._wished
 
     @property
     def clock(self) -> EventClock:
@@ -117,41 +110,53 @@ class LiveSession:
         """Wake the agent with its graph's configuration; what the client had changed before is applied again."""
         if self._is_started:
             return
-        self.identity = replace(self.identity, session_id=session_id)
-        self.log_ids.session_id = session_id
         for changes in self._early_changes:
             config = apply_changes(config, changes)
-        self._live_by(config)
-        self._is_started = True
-        self._chronicle.begin(session_id, owner, config.graph_name, described(config))
+        self.wake(session_id, config, owner)
         self.deliver(facts.ConfigChanged(config))
-        self._eyes.start()
+        self.open_eyes()
         self.agent_changed()
         if config.greeting:
             self.say(config.greeting)
+
+    def wake(self, session_id: str, config: SessionConfig, owner: str) -> None:
+        """Without a word to the client."""
+        self.identity = replace(self.identity, session_id=session_id)
+        self.log_ids.session_id = session_id
+        self._live_by(config)
+        self._is_started = True
+        self._chronicle.begin(session_id, owner, config.graph_name, described(config))
+
+    def open_eyes(self) -> None:
+        self._eyes.start()
+
+    def begin_epoch(self, epoch: str) -> None:
+        """The client is told everything anew: events are numbered from 1."""
+        self.identity = replace(self.identity, epoch=epoch)
+        self._clock = EventClock(epoch)
 
     def say(self, text: str) -> None:
         """Speak a fixed text as soon as no reply is in progress."""
         self._answering.say(text)
 
-    async def close(self, code: int | None = None, reason: str = "") -> None:
-        """Everything of the session stops: streams, tasks, timers. With a code the client's connection is closed too."""
+    async def close(self, code: int | None = None, reason: str = "", *, goes_on_elsewhere: bool = False) -> None:
+        """Everything of the session stops: streams, timers, and unless it goes on elsewhere, the workers' tasks.
+        With a code the client's connection is closed too."""
         self._is_started = False
+        transport = self.continuing.let_go() if goes_on_elsewhere else None
         self._turns.close()
         self._answering.close()
         self._eyes.close()
-        transport = self._telling.end()
+        transport = transport or self._telling.end()
         await self._replying.close()
         await self._decisions.close()
-        if self._listening is not None:
-            await self._listening.close()
-            self._listening = None
+        await self._ears.close()
         await self._chronicle.close()
         if transport is not None and code is not None:
             transport.end(code, reason)
 
     def detach(self, transport: Transport) -> None:
-        if self._telling.part_from(transport):
+        if transport is self._telling.transport:
             self._on_detached(self)
 
     def update(self, changes: ConfigChanges, event_id: str | None) -> None:
@@ -160,38 +165,24 @@ class LiveSession:
         if not self._is_started:
             self._early_changes = [*self._early_changes[-MAX_EARLY_CHANGES:], changes]
         if audio_shape(before) != audio_shape(self._config):
-            self._stop_listening()
+            self._ears.stop()
         self.deliver(facts.ConfigChanged(self._config, event_id))
 
     # --- Conversation: audio and pictures in --------------------------------------------------------------------------
 
     def hear(self, pcm: bytes) -> None:
         self._require_start()
-        if self._listening is None:
-            config, ear = self._config, self._parts.ear
-            self._listening = Listening(ear, audio_shape(config), self.session_id, self, config.turns.voice_threshold)
-            self._committed_ms = 0
-            self._listening.start()
-        self._listening.hear(pcm)
+        self._ears.hear(pcm, self._config, self.session_id)
 
     def commit_input(self, event_id: str | None) -> None:
         self._require_start()
-        listening = self._listening
-        if listening is None or listening.received_ms - self._committed_ms < MIN_COMMIT_MS:
-            raise BadInputError(
-                f"the input audio buffer holds less than {MIN_COMMIT_MS} ms of audio",
-                code="input_audio_buffer_commit_empty",
-            )
-        self._committed_ms = listening.received_ms
-        listening.want_silence(COMMIT_SILENCE_MS)
+        self._ears.commit()
         self._eyes.voice_paused()
         self._turns.handle(turn_events.ClientCommitted())
 
     def clear_input(self) -> None:
         self._require_start()
-        if self._listening is not None:
-            self._listening.forget()
-            self._committed_ms = self._listening.received_ms
+        self._ears.clear()
         self._turns.handle(turn_events.ClientCleared())
         self.deliver(facts.InputCleared())
 
@@ -285,7 +276,7 @@ class LiveSession:
         return new_id(prefix)
 
     def audio_position_ms(self) -> int:
-        return self._listening.position_ms if self._listening is not None else 0
+        return self._ears.position_ms
 
     def keep_item(self, item: MessageItem) -> str | None:
         return self.history.add(item)
@@ -344,6 +335,10 @@ class LiveSession:
         return self._is_started and not self._turns.is_committing
 
     @property
+    def is_client_away(self) -> bool:
+        return self._telling.is_away
+
+    @property
     def client_holds_playback(self) -> bool:
         return self._telling.holds_playback
 
@@ -387,6 +382,8 @@ class LiveSession:
             self._replying.check()
             self._eyes.check()
             self._chronicle.check()
+        if self._telling.away_seconds > LISTEN_AWAY_SECONDS:
+            self._ears.stop()
 
     def save(self, step: Step) -> None:
         self._saving = step
@@ -401,9 +398,3 @@ class LiveSession:
     def _require_start(self) -> None:
         if not self._is_started:
             raise BadInputError("the channel was not started yet: call /v1/api/start", code="session_not_started")
-
-    def _stop_listening(self) -> None:
-        """Another rate or language: the next audio opens a fresh stream."""
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            self._closing = asyncio.get_running_loop().create_task(listening.close())

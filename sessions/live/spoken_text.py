@@ -20,6 +20,7 @@ LAST_SPACED = 0x2E7F
 @dataclass(slots=True)
 class SpokenSentence:
     """`skip_bytes`: what an earlier attempt had already delivered, at the synthesiser's rate.
+    `skip_ms`: the same where an earlier process had delivered it, until the rate is known.
     `is_phrase`: not the model's words but the agent's own, while these are late or instead of them."""
 
     index: int
@@ -30,6 +31,7 @@ class SpokenSentence:
     next_chunk: int = 0
     received_bytes: int = 0
     skip_bytes: int = 0
+    skip_ms: float = 0.0
     made_ms: float = 0.0
     start_ms: float | None = None
     is_requested: bool = False
@@ -49,6 +51,7 @@ class SpokenSentence:
     def take(self, pcm: bytes, from_hz: int, to_hz: int) -> None:
         """One chunk in order, brought to the client's rate."""
         self.next_chunk += 1
+        self._learn_rate(from_hz)
         skipped = min(self.skip_bytes, len(pcm))
         self.skip_bytes -= skipped
         pcm = pcm[skipped:]
@@ -74,6 +77,15 @@ class SpokenSentence:
             return cut_words(self.text, spent_ms / self.expected_ms)
         ends_ms = self.made_ms - HEARD_TOLERANCE_MS if self.is_made else float("inf")
         return cut_at_marks(self.text, self.marks, spent_ms, ends_ms)
+
+    def go_on_after(self, heard_ms: float) -> None:
+        """It is made once more; the client has this much of it."""
+        self.skip_ms = self.made_ms = heard_ms
+
+    def _learn_rate(self, from_hz: int) -> None:
+        if self.skip_ms:
+            skipped = int(self.skip_ms * from_hz / 1_000) * BYTES_PER_SAMPLE
+            self.skip_ms, self.skip_bytes, self.received_bytes = 0.0, self.skip_bytes + skipped, skipped
 
     def start_over(self) -> None:
         """Before another attempt: its first bytes are those that have come already."""
@@ -106,6 +118,11 @@ class SpokenText:
     def add_phrase(self, text: str) -> SpokenSentence:
         index = FIRST_PHRASE + len(self.sentences) - self.written_count
         return self._append(SpokenSentence(index, text, " " if self.sentences else "", is_phrase=True))
+
+    def take_up(self, sentences: list[SpokenSentence]) -> None:
+        """Go on where another process stopped."""
+        self.sentences = sentences
+        self.written_count = sum(not sentence.is_phrase for sentence in sentences)
 
     def find(self, index: int) -> SpokenSentence | None:
         return next((sentence for sentence in self.sentences if sentence.index == index), None)

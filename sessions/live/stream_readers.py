@@ -26,6 +26,11 @@ class StreamReader:
         self._take = take
         self._position: bytes | None = None
 
+    @property
+    def position(self) -> str:
+        """The entry that was handed over last."""
+        return self._position.decode() if self._position is not None else "0-0"
+
     async def run(self) -> None:
         while True:
             try:

@@ -1,6 +1,7 @@
 """A session's way to its client: facts in the order they happen, held back for a moment when asked."""
 
 import asyncio
+from collections.abc import Callable
 
 from sessions.live import facts
 from sessions.live.mirror import Mirror
@@ -11,12 +12,34 @@ HOLD_SECONDS = 0.005
 
 
 class Telling:
-    """One per session. Without a transport nothing is told; who watches by the mirror is shown it all the same."""
+    """One per session. Without a transport nothing is told; who watches by the mirror is shown it all the same.
+    `on_told(is_sound)` hears of each fact that was told."""
 
-    def __init__(self, transport: Transport, mirror: Mirror) -> None:
+    def __init__(self, transport: Transport, mirror: Mirror, on_told: Callable[[bool], None]) -> None:
+        self._on_told = on_told
         self._transport: Transport | None = transport
         self._mirror = mirror
         self._held: list[facts.Fact] | None = None
+        self._away_since: float | None = None
+        self._is_mute = False
+
+    @property
+    def transport(self) -> Transport | None:
+        return self._transport
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing waits to be told."""
+        return self._held is None
+
+    @property
+    def is_away(self) -> bool:
+        """The client has lost its connection and may come back."""
+        return self._away_since is not None
+
+    @property
+    def away_seconds(self) -> float:
+        return asyncio.get_running_loop().time() - self._away_since if self._away_since is not None else 0.0
 
     @property
     def holds_playback(self) -> bool:
@@ -28,8 +51,9 @@ class Telling:
         if self._held is not None:
             self._held.append(fact)
             return
-        if self._transport is not None:
+        if self._transport is not None and not self._is_mute:
             self._transport.deliver(fact)
+            self._on_told(isinstance(fact, facts.ReplyAudioAdded))
         self._mirror.reflect(fact)
 
     def hold(self) -> None:
@@ -43,12 +67,17 @@ class Telling:
         for fact in held or ():
             self.deliver(fact)
 
-    def part_from(self, transport: Transport) -> bool:
-        """False when the session is told through another one by now."""
-        is_ours = transport is self._transport
-        if is_ours:
-            self._transport = None
-        return is_ours
+    def mute(self) -> None:
+        """Nothing more is told here: another process goes on from what was."""
+        self._is_mute = True
+
+    def client_left(self) -> None:
+        """For a while: its transport keeps what is told meanwhile."""
+        self._away_since = asyncio.get_running_loop().time()
+
+    def attach(self, transport: Transport) -> None:
+        """The client is told through this one from now on."""
+        self._transport, self._away_since = transport, None
 
     def end(self) -> Transport | None:
         """Nothing more is told; what was held is, before that. Returns the transport, for the caller to end."""

@@ -286,6 +286,25 @@ class Turns:
         turn, self._turn = self._turn, None
         return turn
 
+    # --- for another process ----------------------------------------------------------------------------------------
+
+    @property
+    def open_turn(self) -> Turn | None:
+        return self._turn
+
+    def end_kept(self, turn: Turn) -> None:
+        """Another process had begun it and its sound is gone: the words that were heard count, and are answered."""
+        if not turn.text:
+            self._stop_speech(turn)
+            return
+        self._commit(turn, turn.text)
+        self._host.turn_ended(turn)
+
+    def let_go(self) -> None:
+        """Another process goes on: nothing that is open is closed here."""
+        self._turn = self._ended = None
+        self.close()
+
     # --- the log ----------------------------------------------------------------------------------------------------
 
     def _keep_log_later(self, decisions: tuple[Decision, ...]) -> None:

@@ -1,7 +1,6 @@
 """One conversation from a recording through the real socket: paces the microphone, shows a picture, collects the answer."""
 
 import asyncio
-import base64
 import contextlib
 import json
 import time
@@ -9,13 +8,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
-
-from sessions.management.talking_door import CannotConnectError, RefusedError, open_socket
+from sessions.management.talking_door import open_socket
+from sessions.management.talking_line import RefusedError, TalkingLine
 from sessions.management.talking_notes import OUTPUT_RATE_HZ, Event, Say, TalkNotes
 from sessions.management.talking_sound import SAMPLE_BYTES, Recording, last_voice_seconds
-from sessions.realtime.binary import pack, unpack
+from sessions.realtime.binary import pack
 from workers.errors import NovaError
 
 CHUNK_MS = 100
@@ -46,17 +43,13 @@ class TalkWish:
 
 async def hold_talk(wish: TalkWish, say: Say) -> TalkNotes:
     """Returns when the reply is complete. Raises CannotConnectError, RefusedError or NoAnswerError."""
-    async with open_socket(wish.url, wish.key, wish.graph_name, wish.properties) as socket:
-        talk = _Talk(socket, wish, say)
-        try:
-            return await talk.hold()
-        except ConnectionClosed as error:
-            raise _closed(error) from error
+    async with open_socket(wish.url, wish.key, wish.graph_name, say, wish.properties) as line:
+        return await _Talk(line, wish, say).hold()
 
 
 class _Talk:
-    def __init__(self, socket: ClientConnection, wish: TalkWish, say: Say) -> None:
-        self._socket = socket
+    def __init__(self, line: TalkingLine, wish: TalkWish, say: Say) -> None:
+        self._line = line
         self._wish = wish
         self._opened_at = time.monotonic()
         self._notes = TalkNotes(say)
@@ -98,10 +91,7 @@ class _Talk:
 
     async def _read(self) -> None:
         while True:
-            message = await self._socket.recv()
-            event, payload = unpack(message) if isinstance(message, bytes) else (json.loads(message), b"")
-            if event.get("type") == "response.output_audio.delta" and "delta" in event:
-                payload = base64.b64decode(event["delta"])
+            event, payload = await self._line.receive()
             self._is_updated = self._is_updated or event.get("type") == "session.updated"
             self._notes.take(event, payload, self._now())
             self._news.set()
@@ -159,32 +149,24 @@ class _Talk:
         while True:
             chunk = recording.pcm[sent * size : (sent + 1) * size]
             self._is_recording_over = self._is_recording_over or not chunk
-            await self._socket.send(pack({"type": "input_audio_buffer.append"}, chunk.ljust(size, b"\0")))
+            await self._line.send(pack({"type": "input_audio_buffer.append"}, chunk.ljust(size, b"\0")))
             sent += 1
             await asyncio.sleep(max(0.0, begun_at + sent * CHUNK_MS / 1_000 - self._now()))
 
     async def _show_picture(self) -> None:
         picture = self._wish.picture
         while picture is not None:
-            await self._socket.send(pack({"type": "input_video_buffer.append", "source": "camera"}, picture))
+            await self._line.send(pack({"type": "input_video_buffer.append", "source": "camera"}, picture))
             await asyncio.sleep(FRAME_SECONDS)
         await asyncio.Event().wait()
 
     async def _send(self, event: Event) -> None:
-        await self._socket.send(json.dumps(event))
+        await self._line.send(json.dumps(event))
 
 
 async def _end(*tasks: "asyncio.Task[None]") -> None:
     for task in tasks:
         task.cancel()
     for task in tasks:
-        with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
+        with contextlib.suppress(asyncio.CancelledError, NovaError):
             await task
-
-
-def _closed(error: ConnectionClosed) -> NovaError:
-    if error.rcvd is None:
-        return CannotConnectError("the connection was lost")
-    return RefusedError(
-        f"the server closed the socket with {error.rcvd.code}: {error.rcvd.reason or 'no reason given'}"
-    )

@@ -9,37 +9,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
-from websockets.typing import Subprotocol
 
-from workers.errors import NovaError
+from sessions.management.talking_line import OPEN_SECONDS, CannotConnectError, RefusedError, TalkingLine, open_line
+from sessions.management.talking_notes import Say
 
-SUBPROTOCOL = Subprotocol("nova.binary")
-OPEN_SECONDS = 10.0
-MAX_MESSAGE_BYTES = 4_194_304
 REALTIME_PATH = "/v1/realtime"
-
-
-class CannotConnectError(NovaError):
-    code = "cannot_connect"
-
-
-class RefusedError(NovaError):
-    code = "refused"
 
 
 @asynccontextmanager
 async def open_socket(
-    url: str, key: str | None, graph_name: str | None, properties: dict[str, Any] | None = None
-) -> AsyncIterator[ClientConnection]:
+    url: str, key: str | None, graph_name: str | None, say: Say, properties: dict[str, Any] | None = None
+) -> AsyncIterator[TalkingLine]:
     """A channel on the graph is stopped again at the end. Raises CannotConnectError or RefusedError."""
     if urlsplit(url).scheme not in ("ws", "wss"):
         raise CannotConnectError(f"{url} is no websocket address: it must begin with ws:// or wss://")
     if not urlsplit(url).path.endswith(REALTIME_PATH):
         raise CannotConnectError(f"{url} is not where the server answers: the path is {REALTIME_PATH}")
     if graph_name is None:
-        async with _connected(url, key) as socket:
+        async with open_line(url, key, say) as socket:
             yield socket
         return
     call = sync_to_async(_call, thread_sensitive=False)
@@ -48,32 +35,10 @@ async def open_socket(
     start = {"channel_name": channel_name, "graph_name": graph_name, "properties": properties or {}}
     await call(url, "start", start, key)
     try:
-        async with _connected(url, generated["realtime"]["client_secret"]) as socket:
+        async with open_line(url, generated["realtime"]["client_secret"], say) as socket:
             yield socket
     finally:
         await call(url, "stop", {"channel_name": channel_name}, key)
-
-
-@asynccontextmanager
-async def _connected(url: str, secret: str | None) -> AsyncIterator[ClientConnection]:
-    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-    try:
-        socket = await connect(
-            url,
-            additional_headers=headers,
-            subprotocols=[SUBPROTOCOL],
-            compression=None,
-            open_timeout=OPEN_SECONDS,
-            max_size=MAX_MESSAGE_BYTES,
-        )
-    except InvalidStatus as error:
-        raise RefusedError(
-            f"{url} refused with HTTP {error.response.status_code}; give an API key with --key"
-        ) from error
-    except (OSError, TimeoutError, InvalidURI, InvalidHandshake) as error:
-        raise CannotConnectError(f"cannot connect to {url} ({error}); is the server running (make run)?") from error
-    async with socket:
-        yield socket
 
 
 def _call(url: str, action: str, body: dict[str, Any], key: str | None) -> dict[str, Any]:

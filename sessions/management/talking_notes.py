@@ -70,7 +70,7 @@ class TalkNotes:
 
     @property
     def has_answer(self) -> bool:
-        return any(not answer.is_greeting and answer.status != "in_progress" for answer in self.answers)
+        return any(not answer.is_greeting and answer.status not in ("in_progress", "lost") for answer in self.answers)
 
     @property
     def reply_pcm(self) -> bytes:
@@ -93,8 +93,7 @@ class TalkNotes:
             case "nova.transcript":
                 self._hear_user(event["text"], event["is_final"], now)
             case "response.created":
-                self._news_at = now
-                self.answers.append(Answer(event["response"]["id"], not self._has_user_turn))
+                self._begin(event["response"]["id"], now)
             case "response.output_audio_transcript.delta" | "response.output_text.delta":
                 self.agent_text += event["delta"]
                 self._caption("agent", event["delta"].strip(), now)
@@ -110,6 +109,8 @@ class TalkNotes:
                 self.fault = f"{event['error']['message']} ({event['error']['code']})"
                 self._is_fault_final = not event["error"].get("retriable", True)
                 self._caption("error", self.fault, now)
+            case "nova.resumed":
+                self._come_back(bool(event["recovered"]), str(event["reason"]), now)
             case "nova.notice":
                 self._caption("notice", event["text"], now)
 
@@ -139,6 +140,14 @@ class TalkNotes:
         self.playing_until = now
         self._caption("flush", f"the agent was cut off; {heard_ms / 1_000:.1f} s of it were heard", now)
 
+    def _begin(self, response_id: str, now: float) -> None:
+        self._news_at = now
+        known = next((answer for answer in self.answers if answer.response_id == response_id), None)
+        if known is not None:
+            known.status = "in_progress"
+        else:
+            self.answers.append(Answer(response_id, not self._has_user_turn))
+
     def _finish(self, response: Event, now: float) -> None:
         answer = self._answer(response["id"])
         answer.status = response["status"]
@@ -148,6 +157,13 @@ class TalkNotes:
         if answer.status != "completed":
             self._caption("agent", f"[{answer.status}]", now)
         self._news_at = now
+
+    def _come_back(self, is_whole: bool, reason: str, now: float) -> None:
+        """Begun anew, an answer that goes on is announced once more; the others will not end."""
+        if not is_whole:
+            for answer in self.answers:
+                answer.status = "lost" if answer.status == "in_progress" else answer.status
+        self._caption("line", "back; nothing was missed" if is_whole else f"back; begun anew ({reason})", now)
 
     def _answer(self, response_id: str) -> Answer:
         return next(answer for answer in self.answers if answer.response_id == response_id)

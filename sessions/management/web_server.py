@@ -2,6 +2,7 @@
 
 import asyncio
 import http
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet import defer
 from twisted.internet import reactor as installed_reactor
 
+from sessions.management.web_files import DRAINED, WebFile
 from sessions.metrics import CLIENTS_CUT
 from sessions.web_process import WebProcess
 from workers.errors import NovaError
@@ -29,7 +31,9 @@ MAX_MESSAGE_BYTES = 1_048_576 + 4_096
 class WebServer(daphne.server.Server):  # type: ignore[misc]
     """Runs until SIGTERM or SIGINT. `failure` holds the reason when it could not listen."""
 
-    def __init__(self, application: Any, endpoint: str, start_process: Callable[[], Awaitable[WebProcess]]) -> None:
+    def __init__(
+        self, application: Any, endpoint: str, port: int, start_process: Callable[[], Awaitable[WebProcess]]
+    ) -> None:
         super().__init__(
             application=application,
             endpoints=[endpoint],
@@ -47,6 +51,9 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
         self.failure: str | None = None
         self._start_process = start_process
         self._process: WebProcess | None = None
+        self._port = port
+        self._file: WebFile | None = None
+        self._draining: asyncio.Task[None] | None = None
         self.ready_callable = self._when_ready
 
     def _when_ready(self) -> None:
@@ -59,6 +66,7 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
     async def _start_loops(self) -> None:
         try:
             self._process = await self._start_process()
+            self._listen_to_drain()
         except NovaError as error:
             self.failure = error.text
             self.stop()
@@ -66,6 +74,21 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
             logger.exception("web_process_failed")
             self.failure = str(error)
             self.stop()
+
+    def _listen_to_drain(self) -> None:
+        """`manage.py drain` finds the file, sends the signal, and reads in the file when all is done."""
+        self._file = WebFile(self._port)
+        asyncio.get_event_loop().add_signal_handler(signal.SIGUSR1, self._begin_to_drain)
+
+    def _begin_to_drain(self) -> None:
+        if self._draining is None:
+            self._draining = asyncio.get_event_loop().create_task(self._drain())
+
+    async def _drain(self) -> None:
+        if self._process is not None:
+            await self._process.drain()
+        if self._file is not None:
+            self._file.say(DRAINED)
 
     def kill_all_applications(self) -> "defer.Deferred[None]":
         """daphne's own trigger of the shutdown; cancelled at once, no application could send its close frame."""
@@ -91,6 +114,9 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
         self._cut_if_deaf(protocol)
 
     def _stop(self) -> "defer.Deferred[None]":
+        if self._file is not None:
+            self._file.close()
+            self._file = None
         if self._process is None:
             return defer.succeed(None)
         future = asyncio.ensure_future(self._process.stop(), loop=asyncio.get_event_loop())

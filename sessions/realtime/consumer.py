@@ -69,6 +69,8 @@ class RealtimeConsumer(AsyncConsumer):
         elif kind == "websocket.connect":
             await self._knocked()
         elif kind == "websocket.disconnect":
+            if self._transport is not None:
+                self._transport.is_farewell = message.get("code") == CloseCode.NORMAL
             raise StopConsumer
 
     async def _knocked(self) -> None:
@@ -102,8 +104,7 @@ class RealtimeConsumer(AsyncConsumer):
         self._conversation = conversation
         await self._send({"type": "websocket.accept", "subprotocol": handshake.subprotocol})
         self._outbox.start()
-        speaks_nova = handshake.subprotocol in ("nova.binary", "nova.json")
-        outbound = transport.begin(conversation, speaks_nova=speaks_nova)
+        outbound = transport.begin(conversation, speaks_nova=handshake.speaks_nova)
         inbound = Inbound(conversation, outbound)
         if visitor.wishes_id:
             await self._apply_wishes(inbound, visitor.wishes_id)

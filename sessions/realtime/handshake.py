@@ -1,7 +1,7 @@
 """Who knocks at the websocket: reads the handshake, checks its place and its secret; opens nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
@@ -16,6 +16,7 @@ from sessions.configured import web_settings
 from sessions.operator_tables import KeyGrant
 from sessions.realtime.doorway import Visitor
 from sessions.realtime.limits import CloseCode
+from sessions.realtime.resume_wish import read_wish
 from sessions.rtc_tokens.errors import TicketError
 from sessions.rtc_tokens.socket_ticket import PREFIX as TICKET_PREFIX
 from sessions.rtc_tokens.socket_ticket import read_ticket
@@ -64,6 +65,10 @@ class Handshake:
         return next((name for name in _SUBPROTOCOLS if name in self.offered), None)
 
     @property
+    def speaks_nova(self) -> bool:
+        return self.subprotocol in ("nova.binary", "nova.json")
+
+    @property
     def is_browser(self) -> bool:
         """A browser's script sees no HTTP answer, so it is told by a close code."""
         return self.origin is not None or any(name.startswith(KEY_SUBPROTOCOL_PREFIX) for name in self.offered)
@@ -106,7 +111,7 @@ def admit(handshake: Handshake) -> Visitor:
     channel = handshake.parameter("channel_name")
     model = handshake.parameter("model")
     if handshake.secret is not None and handshake.secret.startswith(TICKET_PREFIX):
-        return _admit_ticket(handshake.secret, channel, model)
+        return _with_wish(_admit_ticket(handshake.secret, channel, model), handshake)
     grant = authenticate_key(handshake.secret) if handshake.secret is not None else None
     if grant is None and web_settings().auth == "open":
         grant = KeyGrant(OPEN_OWNER)
@@ -114,7 +119,11 @@ def admit(handshake: Handshake) -> Visitor:
         raise _unauthenticated("invalid_api_key", "give an API key or a client secret")
     if "socket" not in grant.scopes:
         raise _not_allowed("scope_missing", "this API key has not the scope 'socket'; open it with a client secret")
-    return Visitor(grant.owner, channel, model=model)
+    return _with_wish(Visitor(grant.owner, channel, model=model), handshake)
+
+
+def _with_wish(visitor: Visitor, handshake: Handshake) -> Visitor:
+    return replace(visitor, can_return=handshake.speaks_nova, resume=read_wish(handshake.query))
 
 
 def _check_place(handshake: Handshake) -> None:
@@ -166,6 +175,7 @@ _CLOSE_CODES = {
     "ticket_forged": CloseCode.UNAUTHENTICATED,
     "session_ended": CloseCode.SESSION_ENDED,
     "superseded": CloseCode.SUPERSEDED,
+    "draining": CloseCode.GOING_AWAY,
 }
 
 

@@ -1,6 +1,7 @@
 """Facts of a live session to events of the protocol, in the order they happen; sends nothing itself."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from sessions.live import facts, g711
@@ -12,6 +13,15 @@ from sessions.realtime.replies import Emit, ReplyTelling
 from sessions.realtime.session_wire import frame_sides_px, session_to_wire
 
 _COMMITTED_ITEMS_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundState:
+    speaks_nova: bool
+    hears_clears: bool
+    committed: tuple[str, ...]
+
+
 _ENCODERS = {"audio/pcmu": g711.encode_mu_law, "audio/pcma": g711.encode_a_law}
 
 
@@ -25,11 +35,11 @@ class Outbound:
         self._emit = emit
         self._committed: dict[str, None] = {}
         conversation_id = f"conv_{conversation.session_id.removeprefix('sess_')}"
-        self._replies = ReplyTelling(conversation_id, lambda: conversation.config, emit)
+        self.replies = ReplyTelling(conversation_id, lambda: conversation.config, emit)
         self._tellers = self._all_tellers()
 
     def _all_tellers(self) -> dict[type[facts.Fact], Callable[[Any], None]]:
-        replies = self._replies
+        replies = self.replies
         return {
             facts.ConfigChanged: self._config_changed,
             facts.UserSpeechStarted: lambda f: self._emit(wire.speech_started(f.item_id, f.audio_start_ms)),
@@ -57,10 +67,20 @@ class Outbound:
             facts.InputTimedOut: self._input_timed_out,
             facts.Noticed: lambda f: self._emit_nova(wire.nova_notice(f)),
             facts.FaultHappened: self._fault_happened,
+            facts.TalkResumed: lambda f: self._emit_nova(wire.nova_resumed(f)),
+            facts.ServerDraining: lambda f: self._emit_nova(wire.server_draining(f)),
         }
 
     def tell(self, fact: facts.Fact) -> None:
         self._tellers[type(fact)](fact)
+
+    def state(self) -> OutboundState:
+        return OutboundState(self.speaks_nova, self.hears_clears, tuple(self._committed))
+
+    def take_up(self, state: OutboundState) -> None:
+        """Go on where another one stopped."""
+        self.speaks_nova, self.hears_clears = state.speaks_nova, state.hears_clears
+        self._committed = dict.fromkeys(state.committed)
 
     def greet(self) -> None:
         """session.created, which always comes first; once for each socket."""
@@ -117,7 +137,7 @@ class Outbound:
     def _audio_added(self, fact: facts.ReplyAudioAdded) -> None:
         if fact.pcm:
             encode = _ENCODERS.get(self._conversation.config.output_format)
-            self._replies.audio_added(fact, encode(fact.pcm) if encode is not None else fact.pcm)
+            self.replies.audio_added(fact, encode(fact.pcm) if encode is not None else fact.pcm)
 
     def _flushed(self, fact: facts.PlaybackFlushed) -> None:
         self._emit_nova(wire.nova_flush(fact))

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sessions.realtime import server_events as wire
+from sessions.realtime.event_line import encode
 from sessions.realtime.handshake import HandshakeRefusedError, Subprotocol
 from sessions.realtime.limits import CloseCode
 from sessions.realtime.outbox import Send
-from sessions.realtime.socket_transport import encode
 from workers.errors import NovaError
 
 _EVENT_ID = "evt_refused_1"

@@ -44,6 +44,14 @@ class OpenReply:
     items: dict[str, OpenItem] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class TellingState:
+    """Replies whose end was not told, and the last whose end was."""
+
+    open: tuple[OpenReply, ...]
+    ended: tuple[str, ...]
+
+
 class ReplyTelling:
     """A socket may join in mid-reply; what it missed of the frame around a delta is told first."""
 
@@ -53,6 +61,14 @@ class ReplyTelling:
         self._emit = emit
         self._replies: dict[str, OpenReply] = {}
         self._ended: deque[str] = deque(maxlen=_ENDED_REPLIES_KEPT)
+
+    def state(self) -> TellingState:
+        return TellingState(tuple(self._replies.values()), tuple(self._ended))
+
+    def take_up(self, state: TellingState) -> None:
+        """Go on where another one stopped."""
+        self._replies = {reply.reply_id: reply for reply in state.open}
+        self._ended.extend(state.ended)
 
     def started(self, fact: facts.ReplyStarted) -> None:
         self._reply(fact.reply_id, fact.metadata, fact.is_out_of_band)

@@ -12,7 +12,7 @@ from sessions.realtime.items_wire import item_to_wire
 Event = dict[str, Any]
 P = ParamSpec("P")
 SERVER_EVENTS: dict[str, Callable[..., Event]] = {}
-"""Builders by the type of their event; the types that start with `nova.` go only to clients that asked."""
+"""Builders by the type of their event; the types that start with `nova.` or `server.` go only to clients that asked."""
 
 
 def event(event_type: str) -> Callable[[Callable[P, Event]], Callable[P, Event]]:
@@ -266,3 +266,14 @@ def nova_alert(fact: facts.AlertRaised) -> Event:
 @event("nova.notice")
 def nova_notice(fact: facts.Noticed) -> Event:
     return {"code": fact.code, "text": fact.text}
+
+
+@event("nova.resumed")
+def nova_resumed(fact: facts.TalkResumed) -> Event:
+    items = [item_to_wire(item) for item in fact.items]
+    return {"recovered": fact.is_whole, "reason": fact.reason, "items": items, "items_left_out": fact.left_out}
+
+
+@event("server.draining")
+def server_draining(fact: facts.ServerDraining) -> Event:
+    return {"deadline_ms": fact.deadline_ms}

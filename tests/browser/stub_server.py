@@ -44,6 +44,7 @@ class StubServer:
         # For each action, answers to give before the healthy one: (HTTP status, envelope or other text).
         self.answers: dict[str, list[tuple[int, Any]]] = defaultdict(list)
         self.refused_handshakes = 0
+        self.resumes = False
         self.handshakes = 0
         self._sockets: list[StubSocket] = []
         self._changed = threading.Condition()
@@ -105,7 +106,8 @@ class StubServer:
         offered = [name.strip() for name in request.headers["Sec-WebSocket-Protocol"].split(",")]
         response = web.WebSocketResponse(protocols=["nova.binary"], max_msg_size=1024 * 1024)
         await response.prepare(request)
-        socket = StubSocket(response, offered)
+        first = int(request.query["seq"]) if self.resumes and "seq" in request.query else None
+        socket = StubSocket(response, offered, dict(request.query), first)
         with self._changed:
             self._sockets.append(socket)
             self._changed.notify_all()

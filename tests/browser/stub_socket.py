@@ -32,16 +32,29 @@ class Received:
 class StubSocket:
     """Made by StubServer for each handshake; a test calls everything but `serve`, from its own thread."""
 
-    def __init__(self, socket: web.WebSocketResponse, offered: list[str]) -> None:
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        offered: list[str],
+        query: dict[str, str] | None = None,
+        resumed_after: int | None = None,
+    ) -> None:
+        """With `resumed_after` the socket goes on after that event, without session.created."""
         self.offered = offered
+        self.query = query or {}
+        self._is_resumed = resumed_after is not None
         self.close_code: int | None = None
         self._is_over = False
         self._socket = socket
         self._loop = asyncio.get_running_loop()
         self._received: list[Received] = []
         self._changed = threading.Condition()
-        self._sent_events = 0
+        self._sent_events = resumed_after or 0
         self._closing_code: asyncio.Future[int] = self._loop.create_future()
+
+    @property
+    def sent_events(self) -> int:
+        return self._sent_events
 
     @property
     def received(self) -> list[Received]:
@@ -109,7 +122,8 @@ class StubSocket:
             await self._socket.send_bytes(struct.pack(">H", len(encoded)) + encoded + payload)
 
     async def serve(self) -> None:
-        await self._send({"type": "session.created", "session": {"type": "realtime"}}, None)
+        if not self._is_resumed:
+            await self._send({"type": "session.created", "session": {"type": "realtime"}}, None)
         taking = asyncio.create_task(self._take_all())
         either: list[asyncio.Future[Any]] = [taking, self._closing_code]
         try:

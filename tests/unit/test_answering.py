@@ -43,6 +43,7 @@ class Room:
         self.config = session_config()
         self.may_answer = True
         self.client_holds_playback = True
+        self.is_client_away = False
         self.session_id = SESSION[0]
         self.time_ms = 0.0
         self.told: list[facts.Fact] = []

@@ -68,6 +68,7 @@ WRITTEN_REPLY: tuple[facts.Fact, ...] = (
     facts.ReplyItemFinished("resp_3", 0, replace(SPOKEN, content=(Content("output_text", "Hi."),)), is_audio=False),
     facts.ReplyEnded("resp_3", "incomplete", (), reason="max_output_tokens"),
 )
+BEYOND_THE_STANDARD = ("nova.", "server.")
 OTHERS: tuple[facts.Fact, ...] = (
     facts.ConfigChanged(session_config()),
     facts.UserSpeechStarted("item_u", 120),
@@ -91,6 +92,8 @@ OTHERS: tuple[facts.Fact, ...] = (
     facts.AlertRaised("alert_1", "Smoke.", "Is there smoke?", "camera", 17),
     facts.Noticed("voice_fallback", "Another engine speaks."),
     facts.FaultHappened("provider_throttled", "Too often.", True, "event_1", "audio", True),
+    facts.TalkResumed(False, "trimmed", (USER,), 3),
+    facts.ServerDraining(25_000),
 )
 
 
@@ -109,14 +112,14 @@ def test_every_standard_event_that_is_sent_holds_before_the_official_models() ->
 
     for event in events:
         judge(event)
-    standard = {name for name in SERVER_EVENTS if not name.startswith("nova.")}
+    standard = {name for name in SERVER_EVENTS if not name.startswith(BEYOND_THE_STANDARD)}
     assert set(types(events)) == standard
     assert standard <= set(MODELS)
 
 
 def test_a_client_that_asked_gets_every_nova_event_and_the_others_none() -> None:
     assert set(types(everything(speaks_nova=True))) == set(SERVER_EVENTS)
-    assert not [name for name in types(everything(speaks_nova=False)) if name.startswith("nova.")]
+    assert not [name for name in types(everything(speaks_nova=False)) if name.startswith(BEYOND_THE_STANDARD)]
 
 
 def test_every_kind_of_fact_is_told() -> None:

@@ -97,6 +97,7 @@ class Host:
         return None
 
     client_holds_playback: bool = True
+    is_client_away: bool = False
 
     def reply_finished(self, reply: Reply, ended: facts.ReplyEnded) -> None:
         self.ended.append(ended)

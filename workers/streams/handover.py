@@ -1,6 +1,7 @@
 """Requests that are handed to tasks which may be running already: put on a list by one side, taken by the other once."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -23,8 +24,9 @@ class Handover:
     def __init__(self, client: "redis.Redis") -> None:
         self._client = client
 
-    def take(self, key: str, wait_seconds: float) -> bytes | None:
-        """None when nothing came in time; survives a Redis that is away for a moment."""
+    def take(self, key: str, wait_seconds: float, is_given_up: Callable[[], bool] = lambda: False) -> bytes | None:
+        """None when nothing came in time, or within a second of `is_given_up`; survives a Redis that is away for a
+        moment."""
         deadline = time.monotonic() + wait_seconds
         while (remaining := deadline - time.monotonic()) > 0:
             try:
@@ -34,4 +36,6 @@ class Handover:
                 continue
             if taken is not None:
                 return bytes(taken[1])
+            if is_given_up():
+                return None
         return None

@@ -9,6 +9,9 @@ REQUEST_LIFE_SECONDS = 120
 REMEMBERED_SECONDS = 120
 RAW_FRAME_LIFE_SECONDS = 30
 KEPT_FRAME_LIFE_SECONDS = 900
+KEPT_TALK_LIFE_SECONDS = 90
+OUTPUT_STREAM_LIFE_SECONDS = 120
+"""Its web process renews it; after that one's death another may still read the replies it took up."""
 TASK_EXPIRES_SECONDS = 10
 PUBLISHED_AT_HEADER = "published_at"
 """Of each task: seconds since 1970."""
@@ -78,6 +81,12 @@ def channel_generation(channel_name: str) -> str:
 def session_seen(session_id: str) -> str:
     """Milliseconds (Redis time) at which a ping, an open socket or sound was last noticed."""
     return f"nova:session:{session_id}:seen"
+
+
+def talk(session_id: str) -> tuple[str, str, str]:
+    """What another web process needs to go on: the talk's state, its items, its newest events."""
+    prefix = f"nova:session:{session_id}"
+    return f"{prefix}:talk", f"{prefix}:items", f"{prefix}:events"
 
 
 def single_loop_lease(loop_name: str) -> str:

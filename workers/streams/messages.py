@@ -328,10 +328,12 @@ class StopSession:
 
 @dataclass(frozen=True, slots=True)
 class SupersedeSocket:
-    """A newer socket holds the channel since `generation`; owners of an older generation close theirs."""
+    """A newer socket holds the channel since `generation`; owners of an older generation close theirs. With `resumes`
+    it goes on with the talk, which the older owner writes down to its last word and lets go."""
 
     channel_name: str
     generation: int
+    resumes: bool = False
     kind: Literal["supersede_socket"] = "supersede_socket"
 
 

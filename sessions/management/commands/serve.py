@@ -31,13 +31,13 @@ class Command(BaseCommand):
         if settings.NOVA.auth == "open" and host not in ("127.0.0.1", "localhost", "::1"):
             raise CommandError(f"NOVA_AUTH=open binds to 127.0.0.1 only, not to {host}")
         if options["shared"]:
-            _serve(_shared_endpoint(host, port))
+            _serve(_shared_endpoint(host, port), port)
             return
         check_free(host, port)
         if settings.NOVA.web_processes > 1:
             self._keep_several(host, port)
         else:
-            _serve(f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}")
+            _serve(f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}", port)
 
     def _keep_several(self, host: str, port: int) -> None:
         """The children must sign tickets with one key, also where it was made up for this run."""
@@ -62,10 +62,10 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _serve(endpoint: str) -> None:
+def _serve(endpoint: str, port: int) -> None:
     site = settings.ASGI_APPLICATION.rpartition(".")[0]
     start_process = import_string(f"{site}.start_web_process")
-    server = WebServer(import_string(settings.ASGI_APPLICATION), endpoint, start_process)
+    server = WebServer(import_string(settings.ASGI_APPLICATION), endpoint, port, start_process)
     settle_garbage()
     server.run()
     if server.failure is not None:

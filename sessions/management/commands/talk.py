@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from sessions.management.talking import NoAnswerError, TalkWish, hold_talk
-from sessions.management.talking_door import CannotConnectError, RefusedError
+from sessions.management.talking_line import CannotConnectError, RefusedError
 from sessions.management.talking_notes import OUTPUT_RATE_HZ, delay_table
 from sessions.management.talking_sound import Recording, check_writable, read_recording, write_recording
 from sessions.realtime.items_wire import check_is_picture

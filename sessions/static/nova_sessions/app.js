@@ -289,10 +289,13 @@ class App {
   #enter(phase, detail = {}) {
     this.#phase = phase;
     if (phase === "open") {
+      if (detail.isNew) {
+        this.#conversation.beginAnew();
+      }
       this.#ui.dismiss("connection");
       this.#declareFormat();
       this.#conversation.opened();
-    } else {
+    } else if (phase === "idle" || !this.#connection.mayResume) {
       this.#conversation.reset();
     }
     if (phase === "waiting") {

@@ -1,6 +1,7 @@
 // One conversation's way to the server: the three HTTP calls, the socket, and coming back after a loss.
 // It knows nothing of sound, pictures or the page; it reports through the handlers it is given.
 
+import { Position } from "./position.js";
 import {
   ProtocolError, carriesBytes, closeMeaning, packMessage, randomId, randomUid, unpackMessage,
 } from "./protocol.js";
@@ -17,7 +18,9 @@ const STEADY_MS = 10_000;
 const SESSION_IDLE_SECONDS = 60;
 // About ten seconds of 24 kHz speech that did not leave: the line is dead although nothing said so.
 const STALLED_BYTES = 480 * 1024;
+// The server waits for a client that did not close with 1000.
 const CLOSED_BY_US = 1000;
+const CLOSED_TO_RETURN = 4001;
 const CLOSED_AS_STALLED = 4000;
 const CHANNEL_EXISTED = "10003";
 
@@ -46,6 +49,7 @@ export class Connection {
   #retryTimer = 0;
   #attempts = 0;
   #deafSockets = 0;
+  #position = new Position();
   #run = 0;
   #abort = new AbortController();
 
@@ -58,6 +62,11 @@ export class Connection {
   // Only once the server has spoken: nothing may come before the format of the sound was declared.
   get isOpen() {
     return this.#phase === "open" && this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  // The conversation is expected to go on: what was being said and played stays.
+  get mayResume() {
+    return this.#position.isKnown;
   }
 
   get bufferedBytes() {
@@ -84,7 +93,7 @@ export class Connection {
       return;
     }
     const ticket = this.#ticket;
-    this.#leave();
+    this.#leave(CLOSED_BY_US);
     this.#forgetTicket();
     this.#enter("idle");
     if (ticket) {
@@ -119,17 +128,28 @@ export class Connection {
     this.#ticket = null;
     this.#started = false;
     this.#deafSockets = 0;
+    this.#position.forget();
+  }
+
+  // Another ticket for the same conversation; without one, for a new conversation.
+  #renewTicket() {
+    if (!this.#position.isKnown) {
+      this.#forgetTicket();
+      return;
+    }
+    this.#deafSockets = 0;
+    this.#ticket = { ...this.#ticket, isUsedUp: true };
   }
 
   // A newer run makes every answer that is still under way void.
-  #leave() {
+  #leave(code = CLOSED_TO_RETURN) {
     this.#run += 1;
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#openTimer);
     this.#abort.abort();
     const socket = this.#socket;
     this.#socket = null;
-    socket?.close(CLOSED_BY_US);
+    socket?.close(code);
   }
 
   async #open(isFirst) {
@@ -150,7 +170,7 @@ export class Connection {
   }
 
   async #obtainTicket(run) {
-    if (!this.#ticket || isExpired(this.#ticket)) {
+    if (!this.#ticket || this.#ticket.isUsedUp || isExpired(this.#ticket)) {
       const channel = this.#ticket ? { channel_name: this.#ticket.channel_name } : {};
       const ticket = await this.#post("generate", { ...channel, uid: this.#ticket?.uid ?? randomUid() });
       if (run !== this.#run) {
@@ -197,7 +217,7 @@ export class Connection {
 
   #openSocket() {
     const { url, client_secret: secret } = this.#ticket.realtime;
-    const socket = new WebSocket(url, ["realtime", `openai-insecure-api-key.${secret}`, SUBPROTOCOL]);
+    const socket = new WebSocket(this.#position.addTo(url), ["realtime", `openai-insecure-api-key.${secret}`, SUBPROTOCOL]);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     this.#openedAtMs = 0;
@@ -217,11 +237,11 @@ export class Connection {
       this.#handlers.failure("bad_message", { text: error.message });
       return;
     }
-    if (message.event.type === "session.created") {
+    if (this.#position.note(message.event, message.payload) && this.#openedAtMs === 0) {
       clearTimeout(this.#openTimer);
       this.#openedAtMs = performance.now();
       this.#deafSockets = 0;
-      this.#enter("open");
+      this.#enter("open", { isNew: message.event.type === "session.created" });
     }
     this.#handlers.event(message.event, message.payload);
   }
@@ -254,7 +274,7 @@ export class Connection {
       this.#attempts = 0;
     }
     if (meaning.next === "renew" || this.#deafSockets >= 2) {
-      this.#forgetTicket();
+      this.#renewTicket();
     }
   }
 
@@ -270,7 +290,7 @@ export class Connection {
   }
 
   #end(error, detail) {
-    this.#leave();
+    this.#leave(CLOSED_BY_US);
     this.#enter("idle");
     this.#handlers.failure(error, detail);
   }

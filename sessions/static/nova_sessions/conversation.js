@@ -19,6 +19,8 @@ export class Conversation {
   #isThinking = false;
   // What was typed before the socket was open: { itemId, text }.
   #unsaid = null;
+  // What was typed and is not known to have arrived.
+  #unconfirmed = null;
 
   constructor(connection, player, captions, handlers) {
     this.#connection = connection;
@@ -79,6 +81,26 @@ export class Conversation {
   // The person or the server has ended it: what was not said will not be.
   ended() {
     this.#unsaid = null;
+    this.#unconfirmed = null;
+  }
+
+  arrived(itemId) {
+    if (itemId === this.#unconfirmed?.itemId) {
+      this.#unconfirmed = null;
+    }
+  }
+
+  // The socket is another one. Not recovered: the talk is shown anew, as the server knows it.
+  resumed({ recovered, items }) {
+    if (!recovered) {
+      this.#captions.clear();
+      items.forEach((item) => this.#show(item));
+    }
+    const unconfirmed = this.#unconfirmed;
+    if (unconfirmed) {
+      this.#captions.settle(unconfirmed.itemId, "user", unconfirmed.text);
+      this.#send(unconfirmed.itemId, unconfirmed.text);
+    }
   }
 
   // Silence comes first, from here; the server learns of it in the same moment. A reply that was sent to its
@@ -100,9 +122,22 @@ export class Conversation {
     });
   }
 
-  // The socket is gone: nothing of what was under way will be finished.
+  // The socket is gone for good: nothing of what was under way will be finished.
   reset() {
     this.#silence(this.#responseId, this.#itemOfResponse.get(this.#responseId));
+    this.#forget();
+  }
+
+  // The server tells everything anew: what sounds now may still be finished, what is shown so far will not.
+  beginAnew() {
+    const itemId = this.#itemOfResponse.get(this.#responseId);
+    if (itemId) {
+      this.#captions.markInterrupted(itemId);
+    }
+    this.#forget();
+  }
+
+  #forget() {
     this.#itemOfResponse.clear();
     this.#responseId = null;
     this.#isHearing = false;
@@ -223,7 +258,21 @@ export class Conversation {
     this.#handlers.trouble(key, { text: text ?? "", code: code ?? "", calm: key === "notice" });
   }
 
+  #show({ id, type, role, content, status }) {
+    this.arrived(id);
+    const text = (content ?? []).map((part) => part.transcript ?? part.text ?? "").join(" ");
+    if (type !== "message" || role === "system" || !text) {
+      return;
+    }
+    if (status === "in_progress") {
+      this.#captions.append(id, role, text);
+    } else {
+      this.#captions.settle(id, role, text);
+    }
+  }
+
   #send(itemId, text) {
+    this.#unconfirmed = { itemId, text };
     return this.#connection.send(typedMessage(itemId, text)) && this.#connection.send({ type: "response.create" });
   }
 
@@ -254,6 +303,8 @@ const TAKES = {
     to.userEnds(event.item_id, event.transcript)
   ),
   "conversation.item.input_audio_transcription.failed": (to, event) => to.userFails(event),
+  "conversation.item.added": (to, event) => to.arrived(event.item.id),
+  "nova.resumed": (to, event) => to.resumed(event),
   "response.created": (to, event) => to.replyBegins(event.response.id),
   "response.output_audio_transcript.delta": (to, event) => to.agentGoesOn(event),
   "response.output_audio_transcript.done": (to, event) => to.agentSaid(event.item_id, event.transcript),
