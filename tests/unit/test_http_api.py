@@ -261,7 +261,7 @@ def test_a_fault_of_ours_is_typed_and_says_nothing_of_its_cause(
 
 def test_the_graphs_are_listed_with_their_languages(site: Site) -> None:
     _, body = site.get("/v1/api/graphs")
-    assert [graph["name"] for graph in body["data"]] == ["voice", "va_nova_multimodal_aws"]
+    assert [graph["name"] for graph in body["data"]] == ["voice", "va_nova_multimodal_aws", "watch"]
     assert body["data"][0]["languages"] == ["en-US", "zh-CN"]
 
 
