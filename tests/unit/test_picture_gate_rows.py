@@ -217,10 +217,10 @@ def odd_pictures(count: int) -> Iterator[bytes]:
     """Tiny, huge, thin, noisy; in each kind and mode."""
     chance = random.Random(9)
     for number in range(count):
-        width, height = (min(8_000, int(chance.lognormvariate(5, 1.3)) + 1) for _ in range(2))
+        width, height = (min(8_000, int(chance.lognormvariate(4.6, 1.3)) + 1) for _ in range(2))
         if number % 50 == 0:
             width, height = chance.choice([(8_000, 1), (1, 8_000), (8_000, 2_400), (4_000, 300)])
-        height = min(height, 600_000 // width)
+        height = min(height, 400_000 // width)
         kind = chance.choice(["JPEG", "JPEG", "JPEG", "PNG", "WEBP"]) if width * height < 400_000 else "JPEG"
         picture = photo(width, height, number)
         if number % 40 == 1:
@@ -232,7 +232,7 @@ def odd_pictures(count: int) -> Iterator[bytes]:
 
 def random_messages(chance: random.Random, pictures: list[PicturePart]) -> tuple[ModelMessage, ...]:
     def parts() -> tuple[ModelPart, ...]:
-        count = chance.choice([0, 0, 1, 2, 5, 30])
+        count = chance.choice([0, 0, 0, 0, 0, 1, 2, 25])
         return (*(chance.choice(pictures) for _ in range(count)), *(TextPart("hm"),) * chance.randrange(2))
 
     return tuple(
