@@ -147,7 +147,19 @@ def test_a_worker_whose_loop_stands_still_is_found_and_forgiven(containers: Cont
     wait_until(lambda: is_well(worker, "--live"), "the worker to turn again")
 
 
+def test_a_drained_web_process_lives_on_and_gets_no_more_traffic(containers: ContainerHouse) -> None:
+    """As Kubernetes does it: preStop in the container, while the load balancer looks at /readyz."""
+    web = containers.containers["web"]
+    drained = web.execute("nova", "drain")
+    assert drained.returncode == 0, drained.stderr
+    assert "1 of 1 web processes have drained" in drained.stdout
+    ready = web.execute("nova", "health", "web")
+    assert ready.returncode == 1
+    assert "draining" in ready.stdout
+    assert is_well(web, "--live")
+
+
 def test_sigterm_ends_every_container_in_peace(containers: ContainerHouse) -> None:
-    """The last test of the file: afterwards the house is empty."""
+    """The last test of the file: afterwards the house is empty; the web process has been drained before."""
     codes = {name: containers.containers[name].end() for name in ALL}
     assert codes == dict.fromkeys(ALL, 0)
