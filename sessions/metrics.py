@@ -18,7 +18,7 @@ STAGES: Final = (
 )
 """Those of `sessions.live.reply_delays`, and `silence`: from the user's last sound to the agent's first."""
 REPLY_ENDS: Final = ("completed", "interrupted", "failed", "incomplete")
-TURN_ENDS: Final = "commit final final_in_voice punctuation silence stalled too_long unfinished".split()
+TURN_ENDS: Final = "commit final final_in_voice may_go_on punctuation silence stalled too_long unfinished".split()
 TURN_DROPS: Final = ("backchannel", "cleared", "closed", "empty_commit", "no_words", "protected")
 INTERRUPTIONS: Final = ("voice", "words", "turn")
 FALSE_INTERRUPTIONS: Final = ("backchannel", "no_words", "short", "turn_dropped")
