@@ -254,6 +254,7 @@ class EventKind(models.TextChoices):
     INTERRUPTION = "interruption"
     FALSE_INTERRUPTION = "false_interruption"
     BUDGET = "budget"
+    ALERT = "alert"
 
 
 class Event(models.Model):

@@ -121,6 +121,10 @@ class Chronicle:
                 self._add_event("fault", fact.code, fact.text)
             case facts.Noticed():
                 self._add_event("notice", fact.code, fact.text)
+            case facts.AlertRaised():
+                self._add_event("alert", "watch", fact.text)
+            case facts.VisionChanged(reply_id=str()):
+                self._replies.saw(fact)
             case facts.TurnMeasured():
                 usage = self._measured.pop(fact.reply_id, None)
                 return replace(fact, usage=usage) if usage is not None else fact

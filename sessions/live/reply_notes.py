@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sessions.live.facts import VisionChanged
 from sessions.live.thinking_meter import reply_of
 from workers.language_model.contract import FramePart
 from workers.streams.messages import OutputEntry, ReplyRequest, ReplyWritten, SpeechFinished, ToolCalled, ToolReturned
@@ -41,6 +42,13 @@ class ReplyNotes:
         notes.frames = [_frame(part, "history") for part in history]
         notes.frames += [_frame(part, "turn") for part in request.user_frames]
 
+    def saw(self, fact: VisionChanged) -> None:
+        """Why each of the request's pictures was chosen."""
+        reasons = {(frame.source, frame.captured_at_ms): frame.reason for frame in fact.frames}
+        for frame in self._of(fact.reply_id or "").frames:
+            if reason := reasons.get((frame["source"], frame["captured_at_ms"])):
+                frame["reason"] = reason
+
     def take(self, entry: OutputEntry) -> None:
         match entry:
             case ReplyWritten() if entry.model_id:
@@ -73,7 +81,14 @@ class ReplyNotes:
 
 
 def _frame(part: FramePart, place: str) -> dict[str, Any]:
-    return {"key": part.key, "source": part.source, "captured_at_ms": part.captured_at_ms, "place": place}
+    kind = "mosaic" if part.cells else "frame"
+    return {
+        "key": part.key,
+        "kind": kind,
+        "source": part.source,
+        "captured_at_ms": part.captured_at_ms,
+        "place": place,
+    }
 
 
 def _tool(entry: ToolCalled, number: int, at_ms: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from sessions.records.entries import (
 )
 from sessions.records.turn_rows import unheard, write_turns
 from sessions.records.usage_rows import DayKey, Sums, no_sums, write_sums, write_usages
-from sessions.webhooks.queue import queue_events, turns_finished
+from sessions.webhooks.queue import alert, queue_events, turns_finished
 
 log = structlog.get_logger(__name__)
 
@@ -148,6 +148,8 @@ class _Batch:
         there = set(Event.objects.filter(event_id__in=wanted).values_list("event_id", flat=True))
         new = [(session_id, entry) for event_id, (session_id, entry) in wanted.items() if event_id not in there]
         Event.objects.bulk_create(Event(session_id=session_id, **entry.model_dump()) for session_id, entry in new)
+        raised = [(session_id, entry) for session_id, entry in new if entry.kind == EventKind.ALERT]
+        queue_events([alert(entry.code, entry.text, session_id=session_id) for session_id, entry in raised])
         counts = Counter(
             (session_id, COUNTED[EventKind(entry.kind)]) for session_id, entry in new if entry.kind in COUNTED
         )

@@ -117,6 +117,27 @@ async def test_a_turns_record_is_made_complete_with_tools_pictures_makers_and_co
     assert record.graph_name == "voice"
 
 
+async def test_a_pictures_record_says_why_it_was_chosen_and_an_older_reply_stays_as_it_was() -> None:
+    room = Room()
+    room.begin()
+    room.ask()
+    told = (facts.FrameTold(NEWEST.captured_at_ms, NEWEST.source, "picture", "newest"),)
+    room.deliver(facts.VisionChanged(500, reply_id="resp_1", frames=told))
+    room.answer()
+    await room.finish_turn()
+    record = read_record(encoded(room.records[-1]))
+    assert isinstance(record, TurnRecord)
+    assert [(frame["kind"], frame.get("reason")) for frame in record.frames] == [("frame", None), ("frame", "newest")]
+
+
+async def test_an_alert_of_watch_mode_is_an_event() -> None:
+    room = Room()
+    room.begin()
+    room.deliver(facts.AlertRaised("alert_1", "Smoke.", "Is there smoke?", "camera", 17))
+    told = [event for record in await room.written() for event in record.get("events", ())]
+    assert [(event["kind"], event["text"]) for event in told if event["kind"] == "alert"] == [("alert", "Smoke.")]
+
+
 async def test_the_client_is_told_what_the_turn_has_used_and_cost() -> None:
     room = Room()
     room.begin()

@@ -17,12 +17,14 @@ from django.utils import timezone
 from sessions import lifecycle
 from sessions.models import Session
 from sessions.operator_models import DeliveryState, Webhook, WebhookDelivery, WebhookEvent
+from sessions.records.rows import write_batch
 from sessions.webhooks import queue, sender
 from sessions.webhooks.addresses import AddressForbiddenError, GuardedResolver, check_url, is_public
 from sessions.webhooks.queue import Happened, alert, queue_events
 from sessions.webhooks.retries import MAX_ATTEMPTS, WAITS_SECONDS, wait_seconds
 from sessions.webhooks.signing import SecretUnreadableError, new_secret, seal, signature, unseal
 from tests.unit.operator_rows import talk
+from tests.unit.record_samples import event, read
 from tests.unit.web_site import Configure, configure  # noqa: F401
 from workers.errors import BadInputError
 
@@ -290,6 +292,21 @@ def test_a_finished_turn_is_told_without_a_word_of_it(hook: Callable[[list[str]]
     sent = json.dumps(WebhookDelivery.objects.get().payload)
     assert "secret" not in sent
     assert session.id in sent
+
+
+def test_an_alert_of_watch_mode_is_told_once(hook: Callable[[list[str]], Webhook]) -> None:
+    session = talk("a word")
+    hook(ALL_EVENTS)
+    raised = read(
+        {"kind": "more", "session_id": session.id, "events": [event(7, "alert", code="watch", text="Smoke.")]}
+    )
+    for _ in range(2):
+        write_batch(raised)
+    assert WebhookDelivery.objects.get().payload["data"] == {
+        "code": "watch",
+        "text": "Smoke.",
+        "session_id": session.id,
+    }
 
 
 def test_old_deliveries_are_removed_and_waiting_ones_stay(hook: Callable[[list[str]], Webhook]) -> None:
