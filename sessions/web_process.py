@@ -38,6 +38,8 @@ logger = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 0.25
 KEEPER_AGAIN_SECONDS = 0.5
+COMMAND_CONNECTIONS = 32
+"""When another server drains, all its clients come within seconds, each with a few commands."""
 LIFE_SECONDS = 1.0
 REAPER = "reaper"
 RECORD_WRITER = "record_writer"
@@ -55,7 +57,7 @@ class WebProcess:
         settings = web_settings()
         self.web_id = secrets.token_hex(6)
         self.sessions = LiveSessions()
-        self._client = async_command_client(settings.redis_url)
+        self._client = async_command_client(settings.redis_url, max_connections=COMMAND_CONNECTIONS)
         self._blocking = [async_blocking_client(settings.redis_url) for _ in range(2)]
         self._leases = Leases(self._client, self.web_id)
         self._outbox = Outbox(self._client)

@@ -143,10 +143,11 @@ def test_while_the_server_is_away_the_page_waits_and_offers_to_reconnect(client:
     client.wait_phase("open")
 
 
-def test_a_refused_ticket_is_renewed(client: ClientPage) -> None:
+def test_a_refused_ticket_is_renewed_for_the_same_conversation(client: ClientPage) -> None:
     client.connect().close(4401)
     again = client.stub.wait_socket(1)
-    assert again.offered[1] == "openai-insecure-api-key.secret-of-channel-2"
+    assert again.offered[1] == "openai-insecure-api-key.secret-of-channel-1"
+    assert client.stub.wait_call("generate", 2)["channel_name"] == "channel-1"
 
 
 def test_another_tab_takes_over_and_can_be_taken_back(client: ClientPage) -> None:

@@ -20,6 +20,8 @@ from tests.house import House
 from tests.journeys.client import Client, Heard, generate_ticket, start_channel, wait_until
 from workers.streams import keys
 
+TRY_LATER = 1013
+
 
 @dataclass
 class _AllSockets:
@@ -85,6 +87,16 @@ class Returning:
         """Until the server's end of the line has gone."""
         await self.client.wait_closed()
 
+    async def resume_surely(self, web: int) -> Heard:
+        """A server that is too busy for a moment says so with 1013, and is asked again."""
+        while True:
+            try:
+                return await self.resume(web)
+            except AssertionError:
+                if self.client.close_code != TRY_LATER:
+                    raise
+                await asyncio.sleep(0.5)
+
     async def ask_surely(self, text: str) -> None:
         """Until it is answered, over as many sockets as it takes, each at the other web process. What is not known to
         have arrived is said again, as our page does."""
@@ -96,7 +108,7 @@ class Returning:
             except AssertionError:
                 if self.client.close_code is None:
                     raise
-                await self.resume(1 - self.web)
+                await self.resume_surely(1 - self.web)
                 if all(heard.event.item.id != item_id for heard in self.client.of("conversation.item.added", after)):
                     await self._say(item_id, text)
 
