@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -108,7 +108,7 @@ class Everything:
             "webhookdelivery": self.delivery.pk,
             "auditentry": self.entry.pk,
             "user": self.user.pk,
-            "group": 1,
+            "group": Group.objects.earliest("id").pk,
         }
 
     def path(self, name: str, route: str) -> str:
