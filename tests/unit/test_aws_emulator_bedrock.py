@@ -339,7 +339,7 @@ def test_the_journal_names_the_process_that_owns_a_connection(aws: EmulatorProce
 
 
 def test_many_streams_run_at_once(aws: EmulatorProcess) -> None:
-    aws.script(defaults={"bedrock": {"first_token_ms": 200}})
+    aws.script(defaults={"bedrock": {"first_token_ms": 2_500}})
     threads = [threading.Thread(target=ask, args=(aws,)) for _ in range(8)]
     started = time.monotonic()
     for thread in threads:
