@@ -78,12 +78,12 @@ def test_nothing_of_this_place_is_left_in_the_image(image: Image) -> None:
     assert list((image.root / "tmp").iterdir()) == []
 
 
-def test_every_module_loads_in_the_image_but_the_local_providers(image: Image) -> None:
+def test_every_module_loads_in_the_image_but_the_local_providers_and_the_tracing_extra(image: Image) -> None:
     environment = {"DJANGO_SETTINGS_MODULE": "nova_site.settings", "DJANGO_SECRET_KEY": "for-this-test-" * 4}
     done = run_once(contained(image, ["python", "-c", f"import django; django.setup(){IMPORT_ALL}"], environment))
     assert done.returncode == 0, done.stderr
     missing = json.loads(done.stdout.splitlines()[-1])
-    assert set(missing.values()) == {"espeakng_loader", "pocketsphinx"}, missing
+    assert set(missing.values()) == {"espeakng_loader", "opentelemetry", "pocketsphinx"}, missing
 
 
 def test_what_processes_load_at_their_start_is_compiled_by_content(image: Image) -> None:
