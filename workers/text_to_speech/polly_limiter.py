@@ -111,10 +111,8 @@ class PollyLimiter:
 
     def slow_down(self, engine: str) -> None:
         """Polly has refused a call: something else uses the account's quota too."""
-        try:
+        with _redis_may_be_away():
             self._tell(keys=[speech_places(engine, "starts"), speech_places(engine, "slow")], args=[SLOW_SECONDS])
-        except redis.RedisError as error:
-            log.warning("polly_limiter_away", error=type(error).__name__)
 
     def _wait(self, engine: str, ticket: str, urgency: Urgency, wait_until: float) -> None:
         asked_at = time.monotonic()
@@ -129,12 +127,10 @@ class PollyLimiter:
     def _ask_for_place(self, engine: str, ticket: str, urgency: Urgency) -> int:
         if engine not in self._limits:
             return 0
-        try:
+        wait_ms: int = 0
+        with _redis_may_be_away():
             answer: Any = self._ask(keys=_ask_keys(engine), args=self._ask_arguments(engine, ticket, urgency))
-        except redis.RedisError as error:
-            log.warning("polly_limiter_away", error=type(error).__name__)
-            return 0
-        wait_ms, self._free_places[engine] = answer
+            wait_ms, self._free_places[engine] = answer
         return int(wait_ms)
 
     def _has_room(self, engine: str) -> bool:
@@ -145,60 +141,32 @@ class PollyLimiter:
 
     @contextmanager
     def _asked_meanwhile(self, engine: str, ticket: str) -> Iterator[None]:
-        """Redis is asked before the block and its answer read after it: nothing of the block waits for it."""
+        """Redis is asked before the block and its answer read after it: nothing of the block waits for it.
+
+        Whatever is thrown in, a connection whose answer was not read is closed: nobody else may get that answer.
+        """
+        pool, places = self._client.connection_pool, _ask_keys(engine)
+        connection: Any = None
+        is_asked = is_read = False
         self._unread.add(engine)
+        self._free_places[engine] = 0  # until the answer is read, others ask and wait
         try:
-            with self._sent(engine, ticket):
-                yield
+            with _redis_may_be_away():
+                connection = pool.get_connection()
+                arguments = self._ask_arguments(engine, ticket, Urgency.FIRST_SENTENCE)
+                connection.send_command("EVALSHA", self._ask.sha, len(places), *places, *arguments)
+                is_asked = True
+            yield
+            if is_asked:
+                with _redis_may_be_away():
+                    self._free_places[engine] = connection.read_response()[1]
+                    is_read = True
         finally:
             self._unread.discard(engine)
-
-    @contextmanager
-    def _sent(self, engine: str, ticket: str) -> Iterator[None]:
-        connection = self._send(engine, ticket)
-        try:
-            yield
-        except BaseException:
-            self._give_up(connection)
-            raise
-        self._read_answer(engine, connection)
-
-    def _send(self, engine: str, ticket: str) -> Any:
-        """The connection whose answer is to be read; None with Redis away."""
-        places, arguments = _ask_keys(engine), self._ask_arguments(engine, ticket, Urgency.FIRST_SENTENCE)
-        self._free_places[engine] = 0  # until the answer is read, others ask and wait
-        connection: Any = None
-        try:
-            connection = self._client.connection_pool.get_connection()
-            connection.send_command("EVALSHA", self._ask.sha, len(places), *places, *arguments)
-        except redis.RedisError as error:
-            self._give_up(connection)
-            log.warning("polly_limiter_away", error=type(error).__name__)
-            return None
-        except BaseException:  # ReplyCancelled is thrown in from outside, at any wait
-            self._give_up(connection)
-            raise
-        return connection
-
-    def _read_answer(self, engine: str, connection: Any) -> None:
-        if connection is None:
-            return
-        try:
-            self._free_places[engine] = connection.read_response()[1]
-        except redis.RedisError as error:
-            self._give_up(connection)
-            log.warning("polly_limiter_away", error=type(error).__name__)
-        except BaseException:
-            self._give_up(connection)
-            raise
-        else:
-            self._client.connection_pool.release(connection)
-
-    def _give_up(self, connection: Any) -> None:
-        """An answer may still be on its way to it, so nobody else may use it."""
-        if connection is not None:
-            connection.disconnect()
-            self._client.connection_pool.release(connection)
+            if connection is not None:
+                if not is_read:
+                    connection.disconnect()
+                pool.release(connection)
 
     def _ask_arguments(self, engine: str, ticket: str, urgency: Urgency) -> list[Any]:
         limit = self._limits[engine]
@@ -209,10 +177,16 @@ class PollyLimiter:
         pipeline = self._client.pipeline(transaction=False)
         for part in ("running", "waiting", "asked"):
             pipeline.zrem(speech_places(engine, part), ticket)
-        try:
+        with _redis_may_be_away():
             pipeline.execute()
-        except redis.RedisError as error:
-            log.warning("polly_limiter_away", error=type(error).__name__)
+
+
+@contextmanager
+def _redis_may_be_away() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        log.warning("polly_limiter_away", error=type(error).__name__)
 
 
 def _ask_keys(engine: str) -> list[str]:
