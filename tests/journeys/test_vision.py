@@ -30,9 +30,12 @@ from tests.video import Video, make_video
 from workers.streams import keys
 
 FRAME_SECONDS = 0.1
+BREATH_MS, WORD_MS, MOST_WORDS = 400, 300, 20
 VISION = {"frame_interval_ms": 100, "fastest_interval_ms": 100, "slowest_interval_ms": 400}
 QUICK = {"polly": {"duration_ms": 200}}
-QUESTIONS = ["What happened just now?"]
+PATIENT = {"transcribe": {"final_ms": 1_200}}
+QUESTIONS = ["Please tell me in a few short words of your own what has happened here just now?"]
+"""Long enough to sound unfinished at the breath in the middle."""
 SMOKE = "Smoke rises from the pan."
 
 
@@ -86,14 +89,12 @@ class Talk(NamedTuple):
 
 
 async def _talk_over_the_video(house: House, video: Video) -> Talk:
-    await tell_script(house, texts=QUESTIONS, defaults={"bedrock": {"text": "I see it."}, **QUICK})
+    await tell_script(house, texts=QUESTIONS, defaults={"bedrock": {"text": "I see it."}, **QUICK, **PATIENT})
     async with channel(house, vision=VISION) as (client, session_id, _):
         await stream(client, video.still[:24])
         replies = [(await client.ask("What stands there?")).id]
         after = client.now
-        await asyncio.gather(
-            stream(client, video.moving + video.object[:10]), client.speak(speech(2_000), silence_ms=900)
-        )
+        await _speak_over(house, client, video.moving + video.object[:10], session_id)
         replies.append((await client.wait_for("response.done", after=after)).event.response.id)
         await asyncio.gather(stream(client, video.object[10:]), stream(client, video.screen, "screen"))
         replies.append((await client.ask("What is written there?")).id)
@@ -102,10 +103,26 @@ async def _talk_over_the_video(house: House, video: Video) -> Talk:
     return Talk(client, calls, replies, kept_bytes)
 
 
+async def _speak_over(house: House, client: Client, frames: list[bytes], session_id: str) -> None:
+    """One turn of two breaths; the second goes on until the mosaic that the first one's pause asks for is there."""
+    before = await asyncio.to_thread(_mosaics, house, session_id)
+    await asyncio.gather(stream(client, frames), client.speak(speech(2_600), silence_ms=0))
+    await client.speak(b"", silence_ms=BREATH_MS)
+    for _ in range(MOST_WORDS):
+        await client.speak(speech(WORD_MS), silence_ms=0)
+        if await asyncio.to_thread(_mosaics, house, session_id) > before:
+            break
+    await client.speak(b"", silence_ms=1_600)
+
+
 def _kept(house: House, session_id: str) -> list[str]:
     redis: Any = house.redis()
     sets = redis.scan_iter(f"nova:session:{session_id}:pictures:*")
     return [keys.kept_frame(name.decode()) for key in sets for name in redis.zrange(key, 0, -1)]
+
+
+def _mosaics(house: House, session_id: str) -> int:
+    return int(house.redis().zcard(keys.session_pictures(session_id, "mosaics")))
 
 
 def _kept_bytes(house: House, session_id: str) -> int:
