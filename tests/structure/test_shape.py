@@ -109,7 +109,7 @@ def _project_files() -> list[str]:
 
 
 def test_no_file_names_a_path_of_this_machine() -> None:
-    home, here = str(Path.home()), str(ROOT.parent)
+    home = str(Path.home())
     names = _project_files()
     assert "README.md" in names
     found = []
@@ -117,6 +117,6 @@ def test_no_file_names_a_path_of_this_machine() -> None:
         path = ROOT / name
         if path.is_file() and path.suffix not in {".png", ".svg", ".wav"}:
             text = path.read_text(errors="replace")
-            if f"{home}/." in text or f"{here}/" in text:
+            if f"{home}/." in text or f"{ROOT}/" in text:
                 found.append(name)
     assert found == []
