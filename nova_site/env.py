@@ -124,8 +124,8 @@ class Environment(VisionEnvironment, OperationsEnvironment, AdminEnvironment, Re
         description="a Transcribe stream is replaced at the first pause after this long; the service ends it after 14400",
     )
     nova_voice_activity: Literal["energy", "silero"] = Field(
-        default="energy",
-        description="what tells voice from noise: the level, or the Silero model (more exact, more CPU)",
+        default="silero",
+        description="what tells voice from noise: the Silero model, or the level alone, which noise can deceive",
     )
     nova_speculation: bool = Field(
         default=True, description="begin a reply before the turn has ended; thrown away when the words change"

@@ -211,7 +211,8 @@ class House:
         return {**inherited, **self._own_environment()}
 
     def _own_environment(self) -> dict[str, str]:
-        aws = self.aws.env() if self._providers == "aws" else {}
+        """The emulator hears tones, which Silero rightly takes for no voice."""
+        emulated = {**self.aws.env(), "NOVA_VOICE_ACTIVITY": "energy"} if self._providers == "aws" else {}
         database_url = self._database_url or f"sqlite:///{self.folder}/nova.sqlite3"
         own = {
             "REDIS_URL": self.redis_url,
@@ -229,7 +230,7 @@ class House:
             "NOVA_METRICS_PORT": "0",
             "NOVA_POLLY_LIMITS": "generative=10000/10000,neural=10000/10000",
         }
-        return {**aws, **own, **self._settings}
+        return {**emulated, **own, **self._settings}
 
     def add(self, name: str, command: list[str]) -> Process:
         process = Process(name, command, self.environment, self.folder)
