@@ -124,7 +124,8 @@ def _told(
 
 
 def _reason(why: FrameReason | None, place: FramePlace) -> str:
-    if why is None:
+    """A ready mosaic may still show what the choice would leave out by now."""
+    if why is None or (place != "out" and why.place == "out"):
         return "shown_before"
     return "mosaic_not_ready" if place == "out" and why.place == "cell" else why.reason
 
