@@ -1,7 +1,7 @@
 """The work of a worker process: loads a task's request, runs its body, and turns every fault into a typed entry."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -144,21 +144,20 @@ class TalkingWork:
         self, reply_id: str, key: str, wait_seconds: float, is_given_up: Callable[[], bool] = lambda: False
     ) -> bytes | None:
         """The task may have been published before its request was known. None or empty: nobody wants it any more."""
-        with self._unless_cancelled(reply_id):
-            return self.handover.take(key, wait_seconds, is_given_up)
-        return None
+        return self._unless_cancelled(reply_id, lambda: self.handover.take(key, wait_seconds, is_given_up))
 
     def _take_speech(self, reply_id: str, sentence_index: int, meeting: Meeting | None) -> bytes | None:
         if meeting is not None and meeting.is_joined():
-            with self._unless_cancelled(reply_id):
-                return meeting.wait(keys.PREPARED_SPEECH_SECONDS)
-            return None
+            return self._unless_cancelled(reply_id, lambda: meeting.wait(keys.PREPARED_SPEECH_SECONDS))
         return self._take(reply_id, keys.speech_request(reply_id, sentence_index), keys.PREPARED_SPEECH_SECONDS)
 
-    @contextmanager
-    def _unless_cancelled(self, reply_id: str) -> Iterator[None]:
-        with suppress(ReplyCancelled, WorkerStoppingError), self.cancellations.watched(reply_id):
-            yield
+    def _unless_cancelled(self, reply_id: str, wait: Callable[[], bytes | None]) -> bytes | None:
+        """None, too, for what was cancelled before the task began."""
+        try:
+            with self.cancellations.watched(reply_id):
+                return wait()
+        except (ReplyCancelled, WorkerStoppingError):
+            return None
 
     def _is_for_another(self, reply_id: str, body: bytes | None) -> bool:
         """A worker that stops waits for nothing that it was not asked yet."""

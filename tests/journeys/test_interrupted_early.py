@@ -43,6 +43,18 @@ async def test_a_model_that_has_not_said_a_word_is_cut_off_within_300_ms(house: 
     assert client.audio() == b""
 
 
+async def test_a_reply_that_is_called_off_before_its_task_began_is_no_fault_of_the_worker(house: House) -> None:
+    await tell_script(house, bedrock=[{"text": "Never asked for."}, *[{"text": "Here."}] * 8])
+    async with connect_socket(house) as client:
+        for _ in range(4):
+            await client.type_text("Do it.")
+            await client.send("response.cancel")
+        await client.wait_for("response.done", where=lambda event: event.response.status == "cancelled")
+        assert (await client.ask("And now?")).status == "completed"
+    crashed = [process.name for process in house.processes if "raised unexpected" in process.log()]
+    assert crashed == []
+
+
 async def test_a_voice_that_has_not_sounded_is_cut_off_within_300_ms(house: House) -> None:
     await tell_script(house, bedrock=[{"text": FIRST}], polly=[{"first_byte_ms": LONG_MS}])
     async with connect_socket(house) as client:
