@@ -23,7 +23,8 @@ class PortableTurn:
 
 @dataclass(frozen=True, slots=True)
 class PortableSentence:
-    """`start_ms`: its place in the item's sound, once its words were told. `made_ms`: how long it is, once it is whole."""
+    """`start_ms`: its place in the item's sound, once that began; its words may be told before. `made_ms`: how long it
+    is, once it is whole."""
 
     index: int
     text: str
@@ -31,6 +32,7 @@ class PortableSentence:
     is_phrase: bool = False
     start_ms: float | None = None
     made_ms: float | None = None
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def sentences_out(spoken: SpokenText) -> tuple[PortableSentence, ...]:
             each.is_phrase,
             each.start_ms,
             each.made_ms if each.is_made else None,
+            each.is_told,
         )
         for each in spoken.sentences
     )
@@ -104,6 +107,7 @@ def sentences_in(kept: tuple[PortableSentence, ...], heard_ms: float) -> list[Sp
     sentences: list[SpokenSentence] = []
     for each, following in zip(kept, (*kept[1:], None), strict=False):
         sentence = SpokenSentence(each.index, each.text, each.separator, each.is_phrase, start_ms=each.start_ms)
+        sentence.is_told = each.is_told
         ends_ms = _end_of(each, following)
         if each.start_ms is not None and ends_ms is not None and ends_ms <= heard_ms:
             sentence.is_requested = sentence.is_made = sentence.is_sent = True

@@ -1,7 +1,7 @@
 """The mouth of one reply: its item, its captions and its sound to the client, in order, paced, and held when asked."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sessions.live import facts
 from sessions.live.items import Item, MessageItem
@@ -11,6 +11,7 @@ from sessions.live.spoken_text import SpokenSentence, SpokenText
 
 BYTES_PER_SAMPLE = 2
 SHORTEST_WAIT_MS = 5.0
+WORDS_ALONE_MS = 250.0
 
 
 class SendingHost(Protocol):
@@ -43,7 +44,7 @@ class ReplySending:
         self._host = host
         self._is_held = False
         self._is_told = False
-        self._is_waiting = False
+        self._waiting_for: set[Literal["pace", "sound"]] = set()
         self.has_item = False
         self.first_audio_ms = 0.0
 
@@ -87,13 +88,14 @@ class ReplySending:
         while not self._is_held and not self._host.is_client_away and (sentence := self._spoken.current) is not None:
             if not sentence.chunks:
                 if not sentence.is_made:
+                    self._await_sound(sentence, when_due)
                     return
                 self._begin_sentence(sentence)
                 sentence.is_sent = True
                 continue
             wait_ms = self._play_out.wait_ms(self._host.now_ms())
             if wait_ms > 0:
-                self._wait(wait_ms, when_due)
+                self._wait("pace", wait_ms, when_due)
                 return
             self._begin_sentence(sentence)
             self._send_chunk(sentence.chunks.popleft())
@@ -102,6 +104,24 @@ class ReplySending:
         """Words reach the client with the first of their sound, and also when no sound could be made of them."""
         if sentence.start_ms is None:
             sentence.start_ms = self._play_out.sent_ms
+            self._tell_words(sentence)
+
+    def _await_sound(self, sentence: SpokenSentence, when_due: Callable[[], None]) -> None:
+        """Where nothing sounds, words wait for their sound no longer than this."""
+        now_ms = self._host.now_ms()
+        if sentence.is_told:
+            return
+        if sentence.awaited_since_ms is None:
+            sentence.awaited_since_ms = now_ms
+        wait_ms = max(sentence.awaited_since_ms + WORDS_ALONE_MS - now_ms, self._play_out.lead_ms(now_ms))
+        if wait_ms > 0:
+            self._wait("sound", wait_ms, when_due)
+        else:
+            self._tell_words(sentence)
+
+    def _tell_words(self, sentence: SpokenSentence) -> None:
+        if not sentence.is_told:
+            sentence.is_told = True
             self.deliver_text(sentence.separator + sentence.text)
 
     def _send_chunk(self, pcm: bytes) -> None:
@@ -111,13 +131,13 @@ class ReplySending:
         self._host.deliver(facts.ReplyAudioAdded(plan.reply_id, plan.item_id, 0, pcm, start_ms))
         self._play_out.sent(len(pcm) / BYTES_PER_SAMPLE / plan.output_rate_hz * 1_000, now_ms)
 
-    def _wait(self, wait_ms: float, when_due: Callable[[], None]) -> None:
-        if self._is_waiting:
+    def _wait(self, reason: Literal["pace", "sound"], wait_ms: float, when_due: Callable[[], None]) -> None:
+        if reason in self._waiting_for:
             return
-        self._is_waiting = True
+        self._waiting_for.add(reason)
 
         def go_on() -> None:
-            self._is_waiting = False
+            self._waiting_for.discard(reason)
             when_due()
 
         self._host.call_in(max(wait_ms, SHORTEST_WAIT_MS), go_on)

@@ -21,7 +21,8 @@ LAST_SPACED = 0x2E7F
 class SpokenSentence:
     """`skip_bytes`: what an earlier attempt had already delivered, at the synthesiser's rate.
     `skip_ms`: the same where an earlier process had delivered it, until the rate is known.
-    `is_phrase`: not the model's words but the agent's own, while these are late or instead of them."""
+    `is_phrase`: not the model's words but the agent's own, while these are late or instead of them.
+    `awaited_since_ms`: its turn to sound has come and its sound has not."""
 
     index: int
     text: str
@@ -34,6 +35,8 @@ class SpokenSentence:
     skip_ms: float = 0.0
     made_ms: float = 0.0
     start_ms: float | None = None
+    awaited_since_ms: float | None = None
+    is_told: bool = False
     is_requested: bool = False
     is_made: bool = False
     is_sent: bool = False

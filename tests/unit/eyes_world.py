@@ -10,7 +10,7 @@ from sessions.live.items import Content, MessageItem
 from sessions.live.watching.eyes import Eyes
 from sessions.live.watching.look import Look
 from tests.unit.realtime_double import session_config
-from tests.unit.test_reply import Desk
+from tests.unit.reply_scene import Desk
 from workers.errors import NovaError
 from workers.language_model.contract import FramePart, FrameSource, ModelOptions
 from workers.streams.messages import (

@@ -16,7 +16,7 @@ from sessions.live.transport import ReplyOptions
 from sessions.live.turns import Turn
 from sessions.live.watching.eyes import Eyes
 from tests.unit.realtime_double import session_config
-from tests.unit.test_reply import SESSION, Desk
+from tests.unit.reply_scene import SESSION, Desk
 from workers.errors import BadInputError, NovaError
 from workers.streams.messages import Address, OutputEntry, ReplyWritten, SentenceWritten, TaskBeat, TranscriptEntry
 
@@ -122,7 +122,7 @@ def test_a_turn_without_partial_words_is_answered_all_the_same(room: Room) -> No
     assert room.desk.prepared == []
 
 
-def test_a_kept_speculation_asks_the_model_once_and_its_words_are_confirmed(room: Room) -> None:
+async def test_a_kept_speculation_asks_the_model_once_and_its_words_are_confirmed(room: Room) -> None:
     turn = room.turn()
     room.answering.speculate(turn, "Hello there")
     room.works(TaskBeat)

@@ -13,7 +13,7 @@ def said(room: Room) -> list[str]:
     return [request.text for request in room.desk.speeches]
 
 
-def test_a_text_is_said_at_once_while_the_agent_is_free(room: Room) -> None:
+async def test_a_text_is_said_at_once_while_the_agent_is_free(room: Room) -> None:
     room.answering.say("Welcome.")
     assert said(room) == ["Welcome."]
 
@@ -55,7 +55,7 @@ def test_what_was_typed_since_the_last_answer_is_what_a_reply_answers(room: Room
     assert typed_of(room) == "How far is it?"
 
 
-def test_a_fixed_text_and_a_spoken_turn_answer_nothing_typed(room: Room) -> None:
+async def test_a_fixed_text_and_a_spoken_turn_answer_nothing_typed(room: Room) -> None:
     room.history.add(MessageItem("item_0", "user", (Content("input_text", "Hi."),)))
     room.answering.say("Welcome.")
     assert typed_of(room) == ""

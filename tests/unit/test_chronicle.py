@@ -13,8 +13,8 @@ from sessions.live.chronicle import WAITING_EVENTS, Chronicle
 from sessions.live.usage import AMAZON
 from sessions.records.entries import ConnectionRecord, MoreRecord, TurnRecord, read_record
 from tests.unit.record_samples import turn
+from tests.unit.reply_scene import SESSION, Desk
 from tests.unit.test_metering import MODEL, VOICE
-from tests.unit.test_reply import SESSION, Desk
 from workers.language_model.contract import FramePart, ModelOptions, StoredMessage
 from workers.streams.messages import Address, ReplyRequest, ReplyWritten, SpeechFinished, ToolCalled, ToolReturned
 

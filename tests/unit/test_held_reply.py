@@ -4,7 +4,7 @@ import pytest
 
 from sessions.live import facts
 from sessions.live.pacing import PlayOut
-from tests.unit.test_reply import Scene
+from tests.unit.reply_scene import Scene
 
 
 def speaking(*, client_holds: bool) -> Scene:

@@ -9,7 +9,7 @@ import pytest
 from sessions.live.metering import Meter
 from sessions.live.usage import AWS, FREE, LOCAL, Providers, Usage
 from sessions.speech_to_text.contract import ListeningOptions, StreamLife, Transcript
-from tests.unit.test_reply import SESSION, Desk
+from tests.unit.reply_scene import SESSION, Desk
 from workers.language_model.contract import ModelOptions, StoredMessage, TextPart
 from workers.prices import BUILT_IN
 from workers.streams.messages import (

@@ -7,7 +7,7 @@ from sessions.live.items import Content, MessageItem
 from sessions.live.watching.rings import Rings
 from sessions.live.watching.uplink import Uplink
 from sessions.live.watching.uploads import Uploads
-from tests.unit.test_reply import Desk
+from tests.unit.reply_scene import Desk
 from workers.errors import NovaError, StreamsUnavailableError
 from workers.streams.messages import Address, FrameRequest, WorkFailed
 

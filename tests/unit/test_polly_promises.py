@@ -19,7 +19,7 @@ from sessions.graphs.library import load_graph
 from sessions.live.spoken_text import SpokenText
 from tests.aws_emulator.process import EmulatorProcess
 from tests.contracts.emulated_aws import aws_settings, emulated_aws, web_settings, worker_settings
-from tests.unit.test_reply import Scene
+from tests.unit.reply_scene import Scene
 from workers import aws_clients
 from workers.errors import BadInputError, ProviderTimeoutError, ProviderUnavailableError, ReplyCancelled
 from workers.sentences import speakable

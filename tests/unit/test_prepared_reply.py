@@ -1,7 +1,7 @@
 """The reply task that is published while the user still speaks."""
 
 from sessions.live.prepared_reply import USABLE_MS, PreparedReply
-from tests.unit.test_reply import Desk
+from tests.unit.reply_scene import Desk
 
 
 class PreparingDesk(Desk):

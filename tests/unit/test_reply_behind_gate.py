@@ -1,7 +1,7 @@
 """A speculative reply: made behind a gate, then opened as if it came now, or dropped without a trace."""
 
 from sessions.live import facts
-from tests.unit.test_reply import SESSION, Scene
+from tests.unit.reply_scene import SESSION, Scene
 from workers.streams.messages import TaskBeat, ToolCalled, WorkFailed
 
 

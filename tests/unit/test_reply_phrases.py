@@ -6,7 +6,7 @@ from sessions.graphs.languages import DEFAULT_VOICES
 from sessions.live import facts
 from sessions.live.phrases import phrases_for
 from sessions.live.spoken_text import FIRST_PHRASE, SpokenText
-from tests.unit.test_reply import SESSION, Scene
+from tests.unit.reply_scene import SESSION, Scene
 from workers.fixed_lines import TOO_LONG, fixed_line
 from workers.streams.messages import TaskBeat, WorkFailed
 

@@ -5,7 +5,7 @@ from pydantic import TypeAdapter
 
 from sessions.live import facts
 from sessions.live.portable_reply import PortableReply
-from tests.unit.test_reply import RATE_HZ, SESSION, Scene
+from tests.unit.reply_scene import RATE_HZ, SESSION, Scene
 from workers.streams.messages import SpeechFinished, SpeechMade, TaskBeat
 
 KEPT: TypeAdapter[PortableReply] = TypeAdapter(PortableReply)
