@@ -202,7 +202,7 @@ class WebProcess:
 
     async def _alone(self, name: str, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
         async def step_if_held() -> None:
-            if await self._leases.hold(name):
+            if await self._leases.hold(name, seconds):
                 await step()
 
         await self._every(seconds, step_if_held)
