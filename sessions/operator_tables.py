@@ -41,6 +41,7 @@ class _Tables:
     by_owner: dict[str, KeyGrant] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     ended: frozenset[str] = frozenset()
+    expiring: tuple[KeyGrant, ...] = ()
 
 
 _tables = _Tables()
@@ -71,8 +72,10 @@ def grant_of_owner(owner: str) -> KeyGrant | None:
 
 
 def ended_owners() -> frozenset[str]:
-    """Owners whose key was revoked or has expired lately."""
-    return _tables.ended
+    """Owners whose key was revoked or has expired lately; an expiry counts from its very moment."""
+    now = timezone.now()
+    expired = frozenset(grant.owner for grant in _tables.expiring if not grant.is_valid(now))
+    return _tables.ended | expired if expired else _tables.ended
 
 
 def key_budget_usd(owner: str) -> float | None:
@@ -92,13 +95,14 @@ def read_tables() -> None:
     if used:
         ApiKey.objects.filter(digest__in=used).update(last_used_at=now)
     _tables.by_digest, _tables.ended = grants, ended_owners
+    _tables.expiring = tuple(grant for grant in grants.values() if grant.expires_at is not None)
     _tables.by_owner = {grant.owner: grant for grant in grants.values()}
     set_operator_graphs({row.graph_name: (row.is_enabled, _nodes(row)) for row in GraphSetting.objects.all()})
 
 
 def forget_tables() -> None:
     """As before the first reading."""
-    _tables.by_digest, _tables.by_owner, _tables.ended = {}, {}, frozenset()
+    _tables.by_digest, _tables.by_owner, _tables.ended, _tables.expiring = {}, {}, frozenset(), ()
     set_operator_graphs({})
 
 

@@ -255,6 +255,16 @@ def test_a_key_whose_time_is_made_longer_has_not_ended(admin: Client) -> None:
         assert len(owners_of_ended_keys()) == count
 
 
+def test_a_key_has_ended_at_the_moment_of_its_expiry(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = make_key(admin)
+    soon = timezone.now() + timedelta(minutes=1)
+    ApiKey.objects.update(expires_at=soon)
+    operator_tables.read_tables()
+    assert owners_of_ended_keys() == frozenset()
+    monkeypatch.setattr(timezone, "now", lambda: soon)
+    assert owners_of_ended_keys() == {key_owner(key)}
+
+
 def test_an_expired_key_opens_nothing(admin: Client) -> None:
     key = make_key(admin)
     assert authenticate_key(key) is not None
