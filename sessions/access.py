@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from django.http.request import split_domain_port, validate_host
 
 from sessions.configured import web_settings
-from sessions.operator_tables import KeyGrant, digest_of, find_key, owner_of_digest
+from sessions.operator_tables import KeyGrant, digest_of, ended_owners, find_key, owner_of_digest
 
 OPEN_OWNER = "open"
 
@@ -35,6 +35,12 @@ def authenticate_key(key: str) -> KeyGrant | None:
         if hmac.compare_digest(given, digest_of(known).encode()):
             found = KeyGrant(key_owner(known))
     return found or find_key(key)
+
+
+def owners_of_ended_keys() -> frozenset[str]:
+    """Whose key an operator has revoked, or has let expire; one that stands in NOVA_API_KEYS too goes on."""
+    ended = ended_owners()
+    return ended - {key_owner(known) for known in web_settings().api_keys} if ended else ended
 
 
 def host_is_allowed(host: str) -> bool:

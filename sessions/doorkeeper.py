@@ -14,6 +14,7 @@ from sessions.configured import web_settings
 from sessions.graphs.library import DEFAULT_GRAPH, load_graph
 from sessions.leases import Leases
 from sessions.live.config import SessionConfig
+from sessions.live.facts import FaultHappened
 from sessions.live.ids import new_id
 from sessions.live.planning import SessionIdentity
 from sessions.live.registry import LiveSessions
@@ -34,8 +35,10 @@ logger = structlog.get_logger(__name__)
 
 SUPERSEDED = 4409
 SESSION_ENDED = 4410
+KEY_ENDED = 4401
+KEY_ENDED_TEXT = "the API key behind this socket was revoked or has expired"
 CLOSED_GRACE_SECONDS = 2.5
-CAUSES = {None: "client", SUPERSEDED: "superseded", SESSION_ENDED: "ended", 1012: "restart"}
+CAUSES = {None: "client", SUPERSEDED: "superseded", SESSION_ENDED: "ended", KEY_ENDED: "key_ended", 1012: "restart"}
 """Of a session's end, by the code its client is closed with."""
 IMPLICIT_UID = 0
 IMPLICIT_IDLE_SECONDS = 5
@@ -97,18 +100,18 @@ class Doorkeeper:
         row = await database_sync_to_async(_find_or_make_row)(visitor)
         channel_name = row.channel_name if row is not None else visitor.channel_name or ""
         if visitor.resume is None or not isinstance(transport, SocketTransport):
-            session = await self._add(channel_name, row, transport)
+            session = await self._add(visitor, channel_name, row, transport)
             # `start` may be called while this socket is being opened: its announcement comes too early for it then.
             row = row or await self._find_started(session)
             if row is not None:
                 self._wake_with(session, row)
         else:
-            session = await self._resume(channel_name, row, visitor.resume, transport)
+            session = await self._resume(visitor, visitor.resume, channel_name, row, transport)
         logger.info("socket_opened", channel_name=channel_name, session_id=session.session_id)
         return session
 
     async def _resume(
-        self, channel_name: str, row: Session | None, wish: ResumeWish, transport: SocketTransport
+        self, visitor: Visitor, wish: ResumeWish, channel_name: str, row: Session | None, transport: SocketTransport
     ) -> LiveSession:
         """Where the talk is, or from where it was kept, or anew from its rows."""
         resuming = self._talks.resuming
@@ -117,10 +120,10 @@ class Doorkeeper:
             self._stop_waiting(session)
             return session
         if row is None:
-            session = await self._add(channel_name, None, transport)
+            session = await self._add(visitor, channel_name, None, transport)
             resuming.begin_empty(wish, transport)
             return session
-        session = await self._add(channel_name, row, transport, resumes=True)
+        session = await self._add(visitor, channel_name, row, transport, resumes=True)
         is_open = False
         try:
             kept = await resuming.claim(row.id, session.identity.generation)
@@ -138,11 +141,11 @@ class Doorkeeper:
         return session
 
     async def _add(
-        self, channel_name: str, row: Session | None, transport: Transport, resumes: bool = False
+        self, visitor: Visitor, channel_name: str, row: Session | None, transport: Transport, resumes: bool = False
     ) -> LiveSession:
         """From now on older sockets of the channel, here or elsewhere, have lost it."""
         generation = await self._take_channel(channel_name, resumes)
-        identity = SessionIdentity(channel_name, generation, new_epoch())
+        identity = SessionIdentity(channel_name, generation, new_epoch(), owner=visitor.owner)
         session = LiveSession(identity, _config_of(row), self._parts, transport, self._detached)
         older = self._sessions.add(session)
         if older is not None:
@@ -188,6 +191,11 @@ class Doorkeeper:
         self._sessions.remove(session)
         metrics.SESSIONS_CLOSED.of(CAUSES.get(code, "")).inc()
         self._in_background(self._end(session, code, reason))
+
+    def shut_out(self, session: LiveSession) -> None:
+        """Its API key counts no more: its client is told, and cannot come back."""
+        session.deliver(FaultHappened("api_key_ended", KEY_ENDED_TEXT, retriable=False, is_clients_fault=True))
+        self.close(session, KEY_ENDED, KEY_ENDED_TEXT)
 
     def hand_over(self, session: LiveSession, code: int, reason: str) -> None:
         """The session goes on elsewhere, if its client can come back."""

@@ -7,6 +7,8 @@ from redis import asyncio as aioredis
 from workers.streams import keys
 
 LEASE_MS = 4_000
+STEP_MS = 3_000
+"""What a lease leaves for the loop's own work beside the pause between two rounds."""
 
 _HOLD = """
 local holder = redis.call('GET', KEYS[1])
@@ -41,9 +43,10 @@ class Leases:
     async def show_life(self) -> None:
         await self._client.set(keys.web_lease(self._web_id), b"1", px=LEASE_MS)
 
-    async def hold(self, loop_name: str) -> bool:
-        """Take or renew the lease; False while another process has it."""
-        return bool(await self._eval(_HOLD, keys.single_loop_lease(loop_name), self._web_id, LEASE_MS))
+    async def hold(self, loop_name: str, pause_seconds: float) -> bool:
+        """Take or renew the lease until after the next round, `pause_seconds` later; False while another has it."""
+        lease_ms = max(LEASE_MS, int(pause_seconds * 1_000) + STEP_MS)
+        return bool(await self._eval(_HOLD, keys.single_loop_lease(loop_name), self._web_id, lease_ms))
 
     async def release_all(self, loop_names: list[str]) -> None:
         for name in loop_names:

@@ -11,6 +11,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from sessions import budgets, presence
+from sessions.access import owners_of_ended_keys
 from sessions.configured import web_settings
 from sessions.models import Session, SessionState, Turn
 from sessions.operator_tables import grant_of_owner
@@ -21,7 +22,7 @@ from workers.streams.messages import SessionStarted, StopSession
 
 log = structlog.get_logger(__name__)
 
-EndReason = Literal["stopped", "idle", "start_failed", "superseded", "drained", "failed", "budget"]
+EndReason = Literal["stopped", "idle", "start_failed", "superseded", "drained", "failed", "budget", "key_ended"]
 NEVER = -1
 CLAIM_LOCK = 0x6E6F7661
 CLAIM_WAIT = "3s"
@@ -190,6 +191,15 @@ def _end_row(session: Session, reason: EndReason) -> bool:
             session.refresh_from_db()
             queue_events([session_ended(session)])
     return has_ended
+
+
+def end_for_ended_keys() -> list[Session]:
+    """End every session whose API key was revoked or has expired; returns those that this call ended."""
+    owners = owners_of_ended_keys()
+    if not owners:
+        return []
+    started = Session.objects.filter(state=SessionState.STARTED, owner__in=owners)
+    return [session for session in started if end_found_session(session, "key_ended")]
 
 
 def reap_once() -> list[Session]:

@@ -25,7 +25,7 @@ FALSE_INTERRUPTIONS: Final = ("backchannel", "no_words", "short", "turn_dropped"
 """Other reasons to go on say nothing about the sound: the reply was gone, or became protected."""
 SPECULATIONS: Final = ("begun", "kept", "dropped")
 SESSION_STATES: Final = ("waiting", "listening", "thinking", "speaking")
-CLOSINGS: Final = ("client", "superseded", "ended", "restart")
+CLOSINGS: Final = ("client", "superseded", "ended", "key_ended", "restart")
 CUTS: Final = ("too_fast", "audio_overrun", "too_slow", "deaf")
 STREAM_CAUSES: Final = ("first", "lost", "rotated", "idle")
 FRAME_RESULTS: Final = ("kept", "skipped", "failed")

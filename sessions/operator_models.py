@@ -133,6 +133,7 @@ class Webhook(models.Model):
 
 
 class DeliveryState(models.TextChoices):
+    HELD = "held", "held for the last turn"
     WAITING = "waiting"
     DELIVERED = "delivered"
     GIVEN_UP = "given_up", "given up"

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 TABLES_SECONDS = 5.0
 KEYS_MAX = 10_000
+ENDED_KEPT_DAYS = 1
+"""Much longer than a ticket lives, and than it takes to end what a key has opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class _Tables:
     by_digest: dict[str, KeyGrant] = field(default_factory=dict)
     by_owner: dict[str, KeyGrant] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    ended: frozenset[str] = frozenset()
+    expiring: tuple[KeyGrant, ...] = ()
 
 
 _tables = _Tables()
@@ -67,6 +71,13 @@ def grant_of_owner(owner: str) -> KeyGrant | None:
     return _tables.by_owner.get(owner)
 
 
+def ended_owners() -> frozenset[str]:
+    """Owners whose key was revoked or has expired lately; an expiry counts from its very moment."""
+    now = timezone.now()
+    expired = frozenset(grant.owner for grant in _tables.expiring if not grant.is_valid(now))
+    return _tables.ended | expired if expired else _tables.ended
+
+
 def key_budget_usd(owner: str) -> float | None:
     grant = grant_of_owner(owner)
     return grant.budget_usd_a_day if grant is not None else None
@@ -77,17 +88,21 @@ def read_tables() -> None:
     now = timezone.now()
     valid = ApiKey.objects.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now), revoked_at__isnull=True)
     grants = {row.digest: _grant(row) for row in valid[:KEYS_MAX]}
+    lately = now - timedelta(days=ENDED_KEPT_DAYS)
+    ended = ApiKey.objects.filter(Q(revoked_at__gt=lately) | Q(expires_at__gt=lately, expires_at__lte=now))
+    ended_owners = frozenset(ended.order_by("-id").values_list("owner", flat=True)[:KEYS_MAX])
     used, _tables.used = _tables.used, set()
     if used:
         ApiKey.objects.filter(digest__in=used).update(last_used_at=now)
-    _tables.by_digest = grants
+    _tables.by_digest, _tables.ended = grants, ended_owners
+    _tables.expiring = tuple(grant for grant in grants.values() if grant.expires_at is not None)
     _tables.by_owner = {grant.owner: grant for grant in grants.values()}
     set_operator_graphs({row.graph_name: (row.is_enabled, _nodes(row)) for row in GraphSetting.objects.all()})
 
 
 def forget_tables() -> None:
     """As before the first reading."""
-    _tables.by_digest, _tables.by_owner = {}, {}
+    _tables.by_digest, _tables.by_owner, _tables.ended, _tables.expiring = {}, {}, frozenset(), ()
     set_operator_graphs({})
 
 

@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections
 
 from sessions import alerts, lifecycle, metrics, operator_tables, presence
+from sessions.access import owners_of_ended_keys
 from sessions.accounting import make_accounts
 from sessions.backlog import Backlog
 from sessions.configured import web_settings
@@ -202,7 +203,7 @@ class WebProcess:
 
     async def _alone(self, name: str, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
         async def step_if_held() -> None:
-            if await self._leases.hold(name):
+            if await self._leases.hold(name, seconds):
                 await step()
 
         await self._every(seconds, step_if_held)
@@ -234,7 +235,12 @@ class WebProcess:
         await self._spending.exchange()
 
     async def _read_tables(self) -> None:
+        """And close what was opened with a key that counts no more, or with a ticket of it."""
         await sync_to_async(_read_tables)()
+        ended = owners_of_ended_keys()
+        for session in self.sessions if ended else ():
+            if session.identity.owner in ended:
+                self.doorkeeper.shut_out(session)
 
     async def _send_webhooks(self) -> None:
         await self._webhooks.send_due()
@@ -252,6 +258,7 @@ class WebProcess:
 
     async def _reap(self) -> None:
         await sync_to_async(lifecycle.reap_once)()
+        await sync_to_async(lifecycle.end_for_ended_keys)()
 
     async def _keep_house(self) -> None:
         """A little of what is due each time, in a thread of its own: others wait for the database too."""
@@ -315,7 +322,11 @@ class WebProcess:
 
     def _stop_session(self, message: StopSession) -> None:
         session = self.sessions.of_session(message.session_id)
-        if session is not None:
+        if session is None:
+            return
+        if message.reason == "key_ended":
+            self.doorkeeper.shut_out(session)
+        else:
             self.doorkeeper.close(session, SESSION_ENDED, f"the session has ended: {message.reason}")
 
     def _supersede(self, message: SupersedeSocket) -> None:

@@ -99,7 +99,7 @@ class ApiKeyPages(ModelAdmin):  # type: ignore[misc]  # unfold ships no types
         note(request, "key.revoke", "key", key.pk, name=key.name)
         ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
         tell_tables_changed(request)
-        messages.success(request, f"The key {key.name} is revoked. Sockets that are open stay until they end.")
+        messages.success(request, f"The key {key.name} is revoked. Its talks end within a few seconds.")
         return HttpResponseRedirect(reverse("admin:nova_sessions_apikey_changelist"))
 
     @admin.display(description="State")

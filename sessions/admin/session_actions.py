@@ -40,28 +40,14 @@ def stop(request: HttpRequest, session_id: str) -> HttpResponse:
 
 @require_POST
 def say(request: HttpRequest, session_id: str) -> HttpResponse:
-    require(request, "operate_sessions")
-    session = get_object_or_404(Session, id=session_id)
-
-    def tell() -> None:
-        text = _text(request, SAY_CHARACTERS)
-        note(request, "session.say", "session", session.id, text=text)
-        _tell(session, SayText(session.id, text))
-
-    return _answered(request, session, "It will be said as soon as the agent is free.", tell)
+    done = "It will be said as soon as the agent is free."
+    return _send_words(request, session_id, "session.say", SayText, SAY_CHARACTERS, done)
 
 
 @require_POST
 def whisper(request: HttpRequest, session_id: str) -> HttpResponse:
-    require(request, "operate_sessions")
-    session = get_object_or_404(Session, id=session_id)
-
-    def tell() -> None:
-        text = _text(request, WHISPER_CHARACTERS)
-        note(request, "session.whisper", "session", session.id, text=text)
-        _tell(session, WhisperText(session.id, text))
-
-    return _answered(request, session, "The model will know from its next answer on.", tell)
+    done = "The model will know from its next answer on."
+    return _send_words(request, session_id, "session.whisper", WhisperText, WHISPER_CHARACTERS, done)
 
 
 @require_safe
@@ -98,6 +84,26 @@ def erase(request: HttpRequest, session_id: str, context: dict[str, Any]) -> Htt
 
 def page_of(session: Session) -> str:
     return reverse("admin:nova_sessions_session_change", args=[session.id])
+
+
+def _send_words(
+    request: HttpRequest,
+    session_id: str,
+    action: str,
+    message: type[SayText] | type[WhisperText],
+    limit: int,
+    done: str,
+) -> HttpResponse:
+    """The posted text goes to whoever holds the session's socket."""
+    require(request, "operate_sessions")
+    session = get_object_or_404(Session, id=session_id)
+
+    def send() -> None:
+        text = _text(request, limit)
+        note(request, action, "session", session.id, text=text)
+        _tell(session, message(session.id, text))
+
+    return _answered(request, session, done, send)
 
 
 def _text(request: HttpRequest, limit: int) -> str:

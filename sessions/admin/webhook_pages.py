@@ -25,7 +25,12 @@ from sessions.webhooks.addresses import check_url
 from sessions.webhooks.signing import new_secret, seal
 from workers.errors import BadInputError
 
-TONES = {DeliveryState.WAITING: "warning", DeliveryState.DELIVERED: "good", DeliveryState.GIVEN_UP: "bad"}
+TONES = {
+    DeliveryState.HELD: "quiet",
+    DeliveryState.WAITING: "warning",
+    DeliveryState.DELIVERED: "good",
+    DeliveryState.GIVEN_UP: "bad",
+}
 
 
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable when Django runs

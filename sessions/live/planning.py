@@ -16,12 +16,14 @@ from workers.streams.messages import TranscriptEntry
 
 @dataclass(frozen=True, slots=True)
 class SessionIdentity:
-    """`session_id` is empty until `start`; `generation` rises with every socket that takes the channel."""
+    """`session_id` is empty until `start`; `generation` rises with every socket that takes the channel.
+    `owner` is the visitor's, whose key or ticket opened the socket."""
 
     channel_name: str
     generation: int
     epoch: str
     session_id: str = ""
+    owner: str = ""
 
 
 def make_plan(

@@ -11,6 +11,7 @@ from sessions.access import (
     host_is_allowed,
     origin_is_allowed,
     origin_secret_matches,
+    owners_of_ended_keys,
 )
 from sessions.configured import web_settings
 from sessions.operator_tables import KeyGrant
@@ -148,6 +149,8 @@ def _admit_ticket(secret: str, channel: str | None, model: str | None) -> Visito
         raise _unauthenticated(error.code, error.text) from None
     if channel is not None and channel != ticket.channel:
         raise _not_allowed("channel_not_allowed", "the client secret opens another channel")
+    if ticket.owner in owners_of_ended_keys():
+        raise _unauthenticated("api_key_ended", "the API key that this client secret is from counts no more")
     return Visitor(
         ticket.owner,
         ticket.channel,

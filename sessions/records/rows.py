@@ -37,7 +37,7 @@ OnWritten = Callable[[list[Turn]], None]
 def write_batch(records: list[AnyRecord]) -> list[str]:
     """Returns the ids of sessions that are gone, whose records were dropped. Raises DatabaseError, and nothing is written."""
     with transaction.atomic():
-        _take_write_lock()
+        take_write_lock()
         sessions = Session.objects.in_bulk({record.session_id for record in records})
         known = [record for record in records if record.session_id in sessions]
         _Batch(sessions, known).write()
@@ -47,8 +47,8 @@ def write_batch(records: list[AnyRecord]) -> list[str]:
     return gone
 
 
-def _take_write_lock() -> None:
-    """SQLite's immediate transaction is the lock itself. A writer whose lease ran out may still be at work."""
+def take_write_lock() -> None:
+    """In a transaction; SQLite's immediate one is the lock itself. A writer whose lease ran out may still be at work."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '3s'")

@@ -1,13 +1,15 @@
 """Brings the records stream into the database: in order, behind the talk, as often as it takes, nothing twice."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from django.db import DataError, IntegrityError, close_old_connections
 from redis import asyncio as aioredis
 
+from sessions.records.endings import Endings
 from sessions.records.entries import AnyRecord, read_record
 from sessions.records.rows import write_batch
 from workers.streams import keys
@@ -20,6 +22,7 @@ KEPT_MS = 900_000
 LIMIT_SECONDS = 20.0
 
 Entry = tuple[bytes, dict[bytes, bytes]]
+Answer = TypeVar("Answer")
 
 
 class RecordWriter:
@@ -32,13 +35,14 @@ class RecordWriter:
     def __init__(self, client: "aioredis.Redis") -> None:
         self._client = client
         self._thread = ThreadPoolExecutor(1, "records")
+        self._endings = Endings()
 
     async def write_waiting(self) -> int:
         """One batch. Raises RedisError or DatabaseError; what was not written is tried again next time."""
         position: Any = await self._client.get(keys.RECORDS_POSITION) or b"0-0"
         entries: Any = await self._client.xrange(keys.RECORDS_STREAM, min=b"(" + position, count=BATCH_ENTRIES)
         if entries:
-            written = await self._in_thread(entries)
+            written = await self._in_thread(lambda: write_entries(entries))
             await self._put_aside(written.refused)
             await self._client.set(keys.RECORDS_POSITION, entries[-1][0])
             await self._forget(written.gone)
@@ -47,19 +51,21 @@ class RecordWriter:
 
     async def write_all(self) -> int:
         """Until nothing waits: after a database has come back, a second's pause between batches would be too long."""
+        await self._in_thread(self._endings.look)
         count = 0
         while written := await self.write_waiting():
             count += written
             if written < BATCH_ENTRIES:
                 break
+        await self._in_thread(self._endings.tell)
         return count
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _in_thread(self, entries: list[Entry]) -> "Written":
+    async def _in_thread(self, act: Callable[[], Answer]) -> Answer:
         async with asyncio.timeout(LIMIT_SECONDS):
-            return await asyncio.get_running_loop().run_in_executor(self._thread, write_entries, entries)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, _on_own_connection, act)
 
     async def _put_aside(self, refused: list[Entry]) -> None:
         for entry_id, fields in refused:
@@ -80,6 +86,14 @@ class RecordWriter:
         await self._client.xtrim(keys.RECORDS_STREAM, minid=oldest, approximate=False)
 
 
+def _on_own_connection(act: Callable[[], Answer]) -> Answer:
+    close_old_connections()
+    try:
+        return act()
+    finally:
+        close_old_connections()
+
+
 class Written:
     """What became of a batch beside its rows."""
 
@@ -98,14 +112,11 @@ def write_entries(entries: list[Entry]) -> Written:
         except (ValueError, KeyError, TypeError) as error:
             logger.error("record_malformed", entry_id=entry[0].decode(), error=type(error).__name__)
             written.refused.append(entry)
-    close_old_connections()
     try:
         _write(readable, written)
     except (DataError, IntegrityError):
         for each in readable:
             _write_alone(each, written)
-    finally:
-        close_old_connections()
     return written
 
 

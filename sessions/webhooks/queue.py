@@ -22,11 +22,15 @@ PAYLOAD_BYTES = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """`line`: those of a line are sent in order, a session's id or ALERTS_LINE."""
+    """`line`: those of a line are sent in order, a session's id or ALERTS_LINE.
+
+    `is_held`: it takes its place in the line only when `sessions.records.endings` lets it go.
+    """
 
     event: WebhookEvent
     line: str
     data: dict[str, Any]
+    is_held: bool = False
 
 
 def queue_events(happened: Sequence[Happened]) -> int:
@@ -48,13 +52,14 @@ def session_started(session: Session) -> Happened:
 
 
 def session_ended(session: Session) -> Happened:
+    """Held: its row ends at once, but its last turns come by the outbox, a moment later."""
     figures = {
         "ended_at": session.ended_at.isoformat() if session.ended_at else None,
         "end_reason": session.end_reason,
         "turn_count": session.turn_count,
         "cost_usd": str(session.cost_usd),
     }
-    return Happened(WebhookEvent.SESSION_ENDED, session.id, {**_session(session), **figures})
+    return Happened(WebhookEvent.SESSION_ENDED, session.id, {**_session(session), **figures}, is_held=True)
 
 
 def turns_finished(turns: Iterable[Turn]) -> list[Happened]:
@@ -96,7 +101,7 @@ def _session(session: Session) -> dict[str, Any]:
 
 def _with_room(webhooks: list[Webhook], count: int) -> list[Webhook]:
     waiting = dict(
-        WebhookDelivery.objects.filter(state=DeliveryState.WAITING, webhook__in=webhooks)
+        WebhookDelivery.objects.filter(state__in=(DeliveryState.HELD, DeliveryState.WAITING), webhook__in=webhooks)
         .order_by()
         .values_list("webhook_id")
         .annotate(count=Count("id"))
@@ -122,6 +127,7 @@ def _delivery(webhook: Webhook, happened: Happened) -> WebhookDelivery:
         event=happened.event,
         line=happened.line,
         payload=payload,
+        state=DeliveryState.HELD if happened.is_held else DeliveryState.WAITING,
         created_at=now,
         next_attempt_at=now,
     )

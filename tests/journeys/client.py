@@ -25,9 +25,13 @@ Json = dict[str, Any]
 
 
 class Wire(Protocol):
-    """What carries events: the official package's connection, or ours."""
+    """What carries events to the server."""
 
     async def send(self, event: Any) -> None: ...
+
+
+class TwoWayWire(Wire, Protocol):
+    """And back: the official package's connection, or ours."""
 
     def __aiter__(self) -> AsyncIterator[Any]: ...
 
@@ -84,9 +88,9 @@ class Client:
         """The position of the next event, for `after`."""
         return len(self.events)
 
-    async def read(self) -> None:
+    async def read(self, connection: TwoWayWire) -> None:
         try:
-            async for event in self.connection:
+            async for event in connection:
                 async with self._news:
                     self.events.append(Heard(time.monotonic(), event))
                     self._news.notify_all()
@@ -227,9 +231,9 @@ async def connect_socket(
 
 
 @asynccontextmanager
-async def _reading(connection: Wire, rate_hz: int) -> AsyncIterator[Client]:
+async def _reading(connection: TwoWayWire, rate_hz: int) -> AsyncIterator[Client]:
     client = Client(connection, rate_hz)
-    reader = asyncio.create_task(client.read())
+    reader = asyncio.create_task(client.read(connection))
     try:
         await client.wait_for("session.created")
         if rate_hz != 24_000:

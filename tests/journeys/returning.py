@@ -33,10 +33,6 @@ class _AllSockets:
         assert self.socket is not None
         await self.socket.send(json.dumps(event))
 
-    async def __aiter__(self) -> Any:
-        raise NotImplementedError
-        yield
-
 
 @dataclass
 class Returning:

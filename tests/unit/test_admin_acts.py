@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ import redis
 from django.test import Client
 from django.utils import timezone
 
-from sessions import operator_tables
-from sessions.access import authenticate_key
+from sessions import lifecycle, operator_tables
+from sessions.access import authenticate_key, key_owner, owners_of_ended_keys
 from sessions.admin.heard import split_heard
 from sessions.admin.waterfall import bars, total_ms
 from sessions.graphs.library import load_graph
@@ -219,6 +220,49 @@ def test_a_revoked_key_opens_nothing_and_stays_in_the_list(
     assert Site(key).generate()[0] == 401
     assert b"revoked" in admin.get("/admin/nova_sessions/apikey/").content
     assert [action for _, action in noted()] == ["key.make", "key.revoke"]
+
+
+def ended_key(admin: Client) -> str:
+    key = make_key(admin)
+    ApiKey.objects.update(revoked_at=timezone.now())
+    operator_tables.read_tables()
+    return key
+
+
+def test_the_sessions_of_a_revoked_key_end_and_no_others(admin: Client, redis_url: str) -> None:
+    key = ended_key(admin)
+    talk(state=SessionState.STARTED)
+    own = talk(state=SessionState.STARTED, channel_name="of the key")
+    Session.objects.filter(pk=own.pk).update(owner=key_owner(key))
+    assert [session.pk for session in lifecycle.end_for_ended_keys()] == [own.pk]
+    assert Session.objects.get(state=SessionState.ENDED).end_reason == "key_ended"
+    assert StopSession(own.id, "key_ended") in controls(redis_url)
+    assert lifecycle.end_for_ended_keys() == []
+
+
+def test_a_revoked_key_that_the_site_itself_has_set_goes_on(admin: Client, configure: Configure) -> None:
+    key = ended_key(admin)
+    assert owners_of_ended_keys() == {key_owner(key)}
+    configure(auth="required", api_keys=(key,))
+    assert owners_of_ended_keys() == frozenset()
+
+
+def test_a_key_whose_time_is_made_longer_has_not_ended(admin: Client) -> None:
+    make_key(admin)
+    for hours, count in ((-1, 1), (1, 0)):
+        ApiKey.objects.update(expires_at=timezone.now() + timedelta(hours=hours))
+        operator_tables.read_tables()
+        assert len(owners_of_ended_keys()) == count
+
+
+def test_a_key_has_ended_at_the_moment_of_its_expiry(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = make_key(admin)
+    soon = timezone.now() + timedelta(minutes=1)
+    ApiKey.objects.update(expires_at=soon)
+    operator_tables.read_tables()
+    assert owners_of_ended_keys() == frozenset()
+    monkeypatch.setattr(timezone, "now", lambda: soon)
+    assert owners_of_ended_keys() == {key_owner(key)}
 
 
 def test_an_expired_key_opens_nothing(admin: Client) -> None:

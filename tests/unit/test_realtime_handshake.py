@@ -129,6 +129,13 @@ async def test_a_browser_with_a_bad_secret_is_told_by_event_and_close_code(
     assert doorway.visitors == []
 
 
+async def test_a_secret_that_a_revoked_key_has_made_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sessions.access.ended_owners", lambda: frozenset({"key:gone"}))
+    subprotocols = ["realtime", f"openai-insecure-api-key.{ticket(owner='key:gone')}"]
+
+    assert await told(knock(bearer=None, subprotocols=subprotocols)) == ("api_key_ended", 4401)
+
+
 async def test_an_expired_secret_is_named_even_in_an_open_house() -> None:
     expired = ticket(life_seconds=-1)
     subprotocols = ["realtime", f"openai-insecure-api-key.{expired}"]

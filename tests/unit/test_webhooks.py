@@ -17,6 +17,7 @@ from django.utils import timezone
 from sessions import lifecycle
 from sessions.models import Session
 from sessions.operator_models import DeliveryState, Webhook, WebhookDelivery, WebhookEvent
+from sessions.records.endings import Endings
 from sessions.records.rows import write_batch
 from sessions.webhooks import queue, sender
 from sessions.webhooks.addresses import AddressForbiddenError, GuardedResolver, check_url, is_public
@@ -280,6 +281,9 @@ def test_a_session_tells_of_its_start_and_its_end(hook: Callable[[list[str]], We
     session = lifecycle.claim_channel("room", "voice", "me", overrides={}, user_uid=1, bot_uid=2)
     lifecycle.end_found_session(session, "stopped")
     lifecycle.end_found_session(session, "stopped")
+    endings = Endings()
+    endings.look()
+    endings.tell()
     assert queued() == [("session.started", session.id), ("session.ended", session.id)]
     payload = WebhookDelivery.objects.order_by("id")[1].payload
     assert (payload["type"], payload["data"]["end_reason"]) == ("session.ended", "stopped")
