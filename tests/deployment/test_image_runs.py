@@ -9,9 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.deployment.containers import Container, ContainerHouse, run_once
-from tests.journeys.client import connect, see_calls, tell_script
-from tests.journeys.pictures import scene
-from tests.journeys.sounds import rms, speech
+from tests.deployment.seen_turn import seen_and_spoken
+from tests.journeys.sounds import rms
 
 pytestmark = [pytest.mark.deployment, pytest.mark.timeout(900)]
 
@@ -31,21 +30,11 @@ def is_well(container: Container, *options: str) -> bool:
     return container.execute("nova", "health", *options).returncode == 0
 
 
-async def _seen_and_spoken(house: ContainerHouse) -> tuple[bytes, list[str], list[object]]:
-    await tell_script(house, texts=["What do you see?"], bedrock=[{"text": "A grey wall."}])
-    async with connect(house) as client:
-        await client.show(scene(128))
-        await client.speak(speech(800))
-        await client.wait_for("response.done")
-        [call] = await see_calls(house, "bedrock", 1)
-        return client.audio(), client.said(), call["facts"]["images"]
-
-
 def test_a_spoken_turn_with_a_picture_goes_through_containers(containers: ContainerHouse) -> None:
-    sound, said, pictures = asyncio.run(_seen_and_spoken(containers))
-    assert rms(sound) > 0.05
-    assert "".join(said) == "A grey wall."
-    assert len(pictures) == 1
+    turn = asyncio.run(seen_and_spoken(containers))
+    assert rms(turn.sound) > 0.05
+    assert turn.said == "A grey wall."
+    assert len(turn.pictures) == 1
 
 
 @pytest.mark.parametrize("name", ALL)
