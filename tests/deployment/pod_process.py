@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from tests.deployment.dockerfile import read_dockerfile
 from tests.house import ROOT, HouseError, Process
 
 REFERENCE = re.compile(r"\$\((\w+)\)")
+COMPILED = ROOT / ".run" / "compiled"
 LOOK_SECONDS = 0.05
 
 
@@ -82,6 +82,8 @@ class PodProcess(Process):
         environment |= {"HOST": address, "NOVA_METRICS_HOST": address}
         environment |= {"PATH": _path(folder), "HOME": str(own_folder), "TMPDIR": str(own_folder)}
         environment["NOVA_WORKER_BEAT_FILE"] = str(own_folder / "nova-worker.beat")
+        # Everything is compiled in the image; here the first process of a machine does it.
+        environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(COMPILED)}
         self.variables = environment
         entry = image.of("ENTRYPOINT")[-1].listed()
         command = [*entry[entry.index("--") + 1 :], *pod.main["args"]]

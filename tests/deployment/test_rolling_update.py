@@ -11,6 +11,7 @@ from tests.deployment.nginx import need_nginx
 from tests.deployment.pod_process import Ending, Look
 from tests.deployment.rolled_house import REPLICAS, RolledHouse
 from tests.deployment.seen_turn import seen_and_spoken
+from tests.journeys.client import tell_script
 from tests.journeys.counting import assert_whole, chat, script_count, see_rows, talking
 from tests.journeys.returning import Returning
 from tests.journeys.sounds import rms
@@ -19,8 +20,9 @@ from tests.postgres import fresh_database
 pytestmark = [pytest.mark.deployment, pytest.mark.timeout(300)]
 
 TALKS = 4
-PAUSE_SECONDS = 0.4
-"""Between an answer and the next question, where a talk may move on."""
+PAUSE_SECONDS = 1.0
+"""Between an answer and the next question, where a talk may move on: the rest of the answer has been played by then."""
+MS_PER_CHARACTER = 20
 SERVER_RESTARTS = 1012
 LEAVING = Look(is_ready=False, is_alive=True)
 SERVING = Look(is_ready=True, is_alive=True)
@@ -49,6 +51,7 @@ def update(house: RolledHouse) -> Update:
 
 async def _update_under_talks(house: RolledHouse) -> Update:
     await asyncio.to_thread(script_count, house)
+    await tell_script(house, defaults={"polly": {"ms_per_character": MS_PER_CHARACTER}})
     talks = [await talking(house) for _ in range(TALKS)]
     is_over = asyncio.Event()
     chatting = [asyncio.create_task(chat(talk, is_over, PAUSE_SECONDS)) for talk in talks]
