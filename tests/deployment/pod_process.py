@@ -127,7 +127,7 @@ class PodProcess(Process):
         url = f"http://{self.address}:{self._port(wish['port'])}{wish['path']}"
         try:
             with urllib.request.urlopen(url, timeout=limit_seconds) as answer:
-                return 200 <= answer.status < 400
+                return bool(200 <= answer.status < 400)
         except OSError:
             return False
 
