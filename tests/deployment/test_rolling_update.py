@@ -81,6 +81,13 @@ def test_no_session_is_lost_though_every_client_had_to_move(update: Update) -> N
         assert {heard.event.session_id for heard in talk.client.of("nova.session")} == {talk.session_id}
 
 
+def test_what_a_session_has_spent_is_not_forgotten_when_it_moves(update: Update) -> None:
+    for talk in update.talks:
+        spent = [heard.event.usage.session_cost_usd for heard in talk.client.of("nova.metrics")]
+        assert len(spent) >= len(REPLICAS)
+        assert spent == sorted(spent)
+
+
 def test_every_process_ends_by_itself_within_its_grace(update: Update) -> None:
     gone = [ending for endings in update.endings.values() for ending in endings]
     assert len(gone) == sum(REPLICAS.values())
