@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from sessions.management.proving_question import QUESTIONS
 from tests.deployment.containers import Container, ContainerHouse, run_once
 from tests.deployment.seen_turn import seen_and_spoken
 from tests.journeys.sounds import rms
@@ -78,6 +79,15 @@ def test_housekeeping_runs_once_and_ends(containers: ContainerHouse) -> None:
         "reap: done",
         "clearsessions: done",
     ]
+
+
+def test_the_proof_on_aws_needs_nothing_that_the_image_leaves_out(containers: ContainerHouse) -> None:
+    """On a Redis database of its own, as the image has no server."""
+    containers.aws.reset()
+    containers.aws.script(texts=[QUESTIONS["en"].text], bedrock=[{"text": "The circle is red."}])
+    own_redis = containers.redis_url.removesuffix("/0") + "/15"
+    done = run_once(containers.command("manage", "prove_on_aws", "--redis-url", own_redis))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_op_02_production_settings_have_no_issue(containers: ContainerHouse) -> None:
