@@ -171,7 +171,7 @@ class ReplyWriter:
         return entry.text
 
     def _one_round(self, messages: tuple[ModelMessage, ...], tools: tuple[ToolSpec, ...], options: ModelOptions) -> str:
-        request = ModelRequest(self._request.system, messages, options, tools)
+        request = ModelRequest(self._request.system, messages, options, tools, self._labels)
         progress = self._progress
         progress.begin_round(request)
         stop_reason = "end_turn"
@@ -194,6 +194,12 @@ class ReplyWriter:
                     return self._stop_politely()
         self._sentences.end_round()
         return stop_reason
+
+    @property
+    def _labels(self) -> tuple[tuple[str, str], ...]:
+        asked = self._request
+        named = ("session_id", asked.address.session_id), ("reply_id", asked.address.reply_id.partition(".")[0])
+        return (*named, ("pictures", asked.pictures_told)) if asked.pictures_told else named
 
     def _stop_politely(self) -> str:
         """The answer is as long as a listener can bear: what the model would still write, or call, is not wanted."""

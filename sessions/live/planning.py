@@ -58,6 +58,7 @@ def make_plan(
         user_frames=look.parts,
         clock_started_at_ms=look.clock_started_at_ms,
         in_view=look.in_view,
+        pictures_told=look.in_short,
         tools=tools,
         metadata=options.metadata,
         fixed_text=config.not_heard if _is_about_nothing(history, options, turn_id) else None,

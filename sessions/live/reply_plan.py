@@ -28,6 +28,7 @@ class ReplyPlan:
     user_frames: tuple[FramePart, ...] = ()
     clock_started_at_ms: int = 0
     in_view: tuple[FrameSource, ...] = ()
+    pictures_told: str = ""
     tools: tuple[ToolSpec, ...] = ()
     metadata: dict[str, str] | None = None
     fixed_text: str | None = None
@@ -64,6 +65,7 @@ class ReplyPlan:
             user_frames=self.user_frames,
             clock_started_at_ms=self.clock_started_at_ms,
             in_view=self.in_view,
+            pictures_told=self.pictures_told,
             tools=self.tools,
             opening_voice=self.voice if self.is_audio else None,
             max_speech_seconds=MAX_SPEECH_SECONDS if self.is_audio else None,

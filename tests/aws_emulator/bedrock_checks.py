@@ -11,6 +11,7 @@ Json = dict[str, Any]
 
 MAX_PAYLOAD_BYTES = 25 * 1024 * 1024
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_LABEL = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]*")
 _NOVA_SCHEMA_KEYS = {"type", "properties", "required"}
 _BLOCKS = ("text", "image", "document", "video", "toolUse", "toolResult", "guardContent", "cachePoint")
 
@@ -31,6 +32,7 @@ def check_request(request: Json, model_id: str, facts: Json, model_pattern: str)
     _check_roles(messages)
     _check_tool_config(request.get("toolConfig"), messages, model_id)
     _check_tool_pairs(messages)
+    _check_metadata(request.get("requestMetadata", {}))
     check_images(facts["images"], model_id)
 
 
@@ -51,7 +53,21 @@ def request_facts(request: Json, model_id: str) -> Json:
         "max_tokens_set": max_tokens is not None,
         "tools": [tool.get("toolSpec", {}).get("name") for tool in tools if isinstance(tool, dict)],
         "images": image_facts(messages),
+        "metadata": request.get("requestMetadata", {}),
     }
+
+
+def _check_metadata(metadata: Any) -> None:
+    """Of botocore's model of Converse: up to 16 pairs of 256 plain characters."""
+    pairs = metadata.items() if isinstance(metadata, dict) else [("requestMetadata", metadata)]
+    if len(pairs) > 16 or not all(
+        name and isinstance(text, str) and _LABEL.fullmatch(name + text) for name, text in pairs
+    ):
+        raise InvalidRequestError(
+            "1 validation error detected: Value at 'requestMetadata' failed to satisfy constraint"
+        )
+    if any(len(name) > 256 or len(text) > 256 for name, text in pairs):
+        raise InvalidRequestError("1 validation error detected: Value at 'requestMetadata' is longer than 256")
 
 
 def _last_text(messages: list[Json], role: str) -> str:

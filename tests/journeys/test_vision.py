@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -165,6 +166,16 @@ def test_camera_and_screen_are_both_in_the_request_and_small_text_stays_readable
     alone = {frame.source for frame in told.frames if frame.place == "picture"}
     assert alone == {"camera", "screen"}
     assert max(max(picture.size) for picture in images(talk.calls[2])) == 1_280
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_the_journal_says_why_each_picture_is_in_its_request(talk: Talk, number: int) -> None:
+    metadata = talk.calls[number]["facts"]["metadata"]
+    assert metadata["reply_id"] == talk.replies[number]
+    shown = [frame.reason for frame in vision_of(talk.client, talk.replies[number]).frames if frame.place != "out"]
+    assert len(metadata["pictures"]) < 256
+    told = dict(part.split("=") for part in metadata["pictures"].split(", "))
+    assert {reason: len(moments.split()) for reason, moments in told.items()} == Counter(shown)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])

@@ -365,3 +365,12 @@ def test_half_a_tag_at_the_end_is_heard() -> None:
 def test_events_in_any_order_end_sanely(events: list[dict[str, Any]]) -> None:
     with contextlib.suppress(MalformedOutputError):
         assert isinstance(read(*events, stop("end_turn"), USAGE)[-1], ModelFinished)
+
+
+def test_labels_stand_beside_the_request_in_the_characters_that_bedrock_takes() -> None:
+    labels = (("session_id", "sess_1"), ("pictures", "newest=0:12; ünd mehr" + "x" * 300))
+    told = converse_arguments(ModelRequest("", (), ModelOptions(PRO), labels=labels))["requestMetadata"]
+    assert told["session_id"] == "sess_1"
+    assert told["pictures"].startswith("newest=0:12_ _nd mehrx")
+    assert len(told["pictures"]) == 256
+    assert "requestMetadata" not in converse_arguments(ModelRequest("", (), ModelOptions(PRO)))

@@ -113,10 +113,13 @@ class ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
+    """`labels` stand beside the request in the account's own log of calls; the model does not see them."""
+
     system: str
     messages: tuple[ModelMessage, ...]
     options: ModelOptions
     tools: tuple[ToolSpec, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The shape of a ConverseStream request for Nova; pure: typed request in, keyword arguments of boto3 out."""
 
+import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from workers.language_model.contract import (
     ModelMessage,
@@ -17,6 +18,9 @@ from workers.language_model.legal_history import legal_messages, newest_pictures
 from workers.language_model.model_table import ModelFacts, model_facts
 from workers.language_model.nova_tools import ToolNames, nova_schema, wire_id
 from workers.vision.picture_size import picture_size
+
+_NO_LABEL: Final = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,\-.]")
+_LONGEST_LABEL: Final = 256
 
 
 def converse_arguments(request: ModelRequest) -> dict[str, Any]:
@@ -40,7 +44,14 @@ def converse_arguments(request: ModelRequest) -> dict[str, Any]:
         arguments["toolConfig"] = {"tools": _tools(request.tools, names)}
         if options.must_use_tool:
             arguments["toolConfig"]["toolChoice"] = {"any": {}}
+    if request.labels:
+        arguments["requestMetadata"] = {name: _as_label(text) for name, text in request.labels}
     return arguments
+
+
+def _as_label(text: str) -> str:
+    """Bedrock takes few characters, and 256 of them: https://docs.aws.amazon.com/bedrock/latest/APIReference (Converse)."""
+    return _NO_LABEL.sub("_", text)[:_LONGEST_LABEL]
 
 
 def _sendable(request: ModelRequest) -> tuple[ModelMessage, ...]:

@@ -33,7 +33,8 @@ class ReplyRequest:
     With `opening_voice` the first sentence goes straight to its speech task, which the web process publishes as soon
     as the reply runs, so that speech begins without the way through the web process. `max_speech_seconds`
     ends an endless answer politely; None for one that is only read. `clock_started_at_ms` is the `captured_at_ms` that
-    is told to the model as 0:00; `in_view` are the sources that its `look` tool may look at.
+    is told to the model as 0:00; `in_view` are the sources that its `look` tool may look at. `pictures_told`: in short
+    which pictures go along and why, for the account's log of calls.
     """
 
     address: Address
@@ -44,6 +45,7 @@ class ReplyRequest:
     user_frames: tuple[FramePart, ...] = ()
     clock_started_at_ms: int = 0
     in_view: tuple[FrameSource, ...] = ()
+    pictures_told: str = ""
     tools: tuple[ToolSpec, ...] = ()
     opening_voice: VoiceOptions | None = None
     max_tool_rounds: int = 4

@@ -10,6 +10,7 @@ from workers.language_model.contract import FrameCell, FramePart, FrameSource, S
 from workers.language_model.model_table import picture_tokens
 from workers.streams import keys
 from workers.vision.choice import Choice, FrameReason, SeenFrame
+from workers.vision.clock import moment
 
 Frames = tuple[SeenFrame, ...]
 UNKNOWN_PICTURE_TOKENS = 1_300
@@ -30,6 +31,15 @@ class Look:
     tokens: int = 0
     clock_started_at_ms: int = 0
     in_view: tuple[FrameSource, ...] = ()
+
+    @property
+    def in_short(self) -> str:
+        """What is shown and why, as `scene_change=0:03 0:07, newest=0:12`."""
+        moments: dict[str, list[str]] = {}
+        for told in self.told:
+            if told.place != "out":
+                moments.setdefault(told.reason, []).append(moment(told.captured_at_ms, self.clock_started_at_ms))
+        return ", ".join(f"{reason}={' '.join(times)}" for reason, times in moments.items())
 
 
 def frame_part(frame: SeenFrame) -> FramePart:
@@ -114,7 +124,8 @@ def _told(
 
 
 def _reason(why: FrameReason | None, place: FramePlace) -> str:
-    if why is None:
+    """A ready mosaic may still show what the choice would leave out by now."""
+    if why is None or (place != "out" and why.place == "out"):
         return "shown_before"
     return "mosaic_not_ready" if place == "out" and why.place == "cell" else why.reason
 
