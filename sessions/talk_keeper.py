@@ -157,6 +157,7 @@ class TalkKeeper:
             "line": line.state(),
             "under_way": UNDER_WAY.dump_json(talk.under_way),
             "order": " ".join(items),
+            "spent_usd": str(talk.spent_usd),
         }
         if talk.config is not written.config:
             fields["config"], written.config = CONFIG.dump_json(talk.config), talk.config

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -162,6 +163,7 @@ def _kept(fields: dict[bytes, bytes], items: dict[bytes, bytes], runs: list[byte
             tuple(ITEM.validate_json(items[item_id]) for item_id in order if item_id in items),
             under_way,
             PLAN.validate_json(plan) if plan is not None else None,
+            Decimal(fields.get(b"spent_usd", b"0").decode()),
         ),
         epoch=fields[b"epoch"].decode(),
         seq=int(fields[b"seq"]),

@@ -12,6 +12,7 @@ APT = {"DEBIAN_FRONTEND": "noninteractive"}
 INSTALL_SECONDS = 900
 # debootstrap lies where only root's path leads.
 PROGRAM_FOLDERS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+PROGRAMS = {"flite": "flite", "ffmpeg": "ffmpeg", "debootstrap": "debootstrap", "nginx-light": "nginx"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,13 @@ class SystemTool:
             return bool(postgres_folder())
         if self.package == "libatomic1":
             return find_library("atomic") is not None
-        if self.package in ("flite", "ffmpeg", "debootstrap"):
-            return shutil.which(self.package, path=PROGRAM_FOLDERS) is not None
+        if self.package in PROGRAMS:
+            return program(PROGRAMS[self.package]) is not None
         return chromium() is not None
+
+
+def program(name: str) -> str | None:
+    return shutil.which(name, path=PROGRAM_FOLDERS)
 
 
 def chromium() -> str | None:
@@ -49,6 +54,7 @@ TOOLS = [
     SystemTool("ffmpeg", "tests that show a video"),
     SystemTool("postgresql", "tests on PostgreSQL"),
     SystemTool("debootstrap", "tests of the image"),
+    SystemTool("nginx-light", "the rolling update behind a proxy"),
 ]
 
 

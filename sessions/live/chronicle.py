@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from dataclasses import replace
+from decimal import Decimal
 from typing import Protocol
 
 import structlog
@@ -73,6 +74,7 @@ class Chronicle:
         self._events: deque[Record] = deque(maxlen=WAITING_EVENTS)
         self._event_count = 0
         self._check_ms = 0.0
+        self._spent_before_usd = FREE
         self._reported_usd = FREE
         self._turn_usd = FREE
         self._turn_seconds = 0.0
@@ -83,12 +85,21 @@ class Chronicle:
 
     # --- the session's life -------------------------------------------------------------------------------------------
 
+    def take_up(self, spent_usd: Decimal) -> None:
+        """Before `begin`: what the talk has spent at other web processes, which have recorded it."""
+        self._spent_before_usd = spent_usd
+
     def begin(self, session_id: str, owner: str, graph_name: str, described: Record) -> None:
         self._session_id, self._owner, self._graph_name = session_id, owner, graph_name
         self.meter.hearing.prefix = f"{session_id}.{self._generation}"
         self._add_event("socket_opened")
         providers = {**self._accounts.described, **described}
         self._write({"kind": "connection", "connected_at": self._host.epoch_ms() / 1_000, "providers": providers})
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """Since the talk began, wherever that was."""
+        return self._spent_before_usd + self.meter.total_usd
 
     def check(self) -> None:
         """Called several times a second, of which one is enough."""
@@ -169,7 +180,7 @@ class Chronicle:
             word_mark_characters=sum(usage.word_mark_characters for usage in mine),
             is_estimated=any(usage.is_estimated for usage in mine),
             cost_usd=float(round(total_usd - self._turn_usd, 6)),
-            session_cost_usd=float(round(total_usd, 6)),
+            session_cost_usd=float(round(self.spent_usd, 6)),
         )
         self._turn_usd, self._turn_seconds = total_usd, seconds
         return measured
@@ -218,7 +229,7 @@ class Chronicle:
         if total_usd != self._reported_usd:
             accounts.spending.add(self._owner, total_usd - self._reported_usd)
             self._reported_usd = total_usd
-        spent = Spent(total_usd, accounts.spending.of_owner(self._owner), accounts.spending.of_site)
+        spent = Spent(self.spent_usd, accounts.spending.of_owner(self._owner), accounts.spending.of_site)
         state = budget_state(accounts.limits_of(self._owner), spent)
         if state.step != self._budget.step and self._budget.step != "spent":
             self._budget = state

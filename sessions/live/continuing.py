@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from sessions.live.answering import Answering
+from sessions.live.chronicle import Chronicle
 from sessions.live.config import SessionConfig
 from sessions.live.history import History
 from sessions.live.planning import SessionIdentity
@@ -41,13 +42,20 @@ class Continuing:
     """One per session. What is under way: a reply, the turn it answers, a turn that waits, a turn being spoken."""
 
     def __init__(
-        self, host: ContinuingHost, telling: Telling, turns: Turns, answering: Answering, replying: Replying
+        self,
+        host: ContinuingHost,
+        telling: Telling,
+        turns: Turns,
+        answering: Answering,
+        replying: Replying,
+        chronicle: Chronicle,
     ) -> None:
         self._host = host
         self._telling = telling
         self._turns = turns
         self._answering = answering
         self._replying = replying
+        self._chronicle = chronicle
 
     @property
     def transport(self) -> Transport | None:
@@ -76,12 +84,15 @@ class Continuing:
             turn_out(answered, now_ms),
             kept,
         )
-        return Talk(host.wished_config, tuple(host.history.newest(ITEMS_KEPT)), under_way, plan)
+        return Talk(
+            host.wished_config, tuple(host.history.newest(ITEMS_KEPT)), under_way, plan, self._chronicle.spent_usd
+        )
 
     def take_up(self, session_id: str, owner: str, talk: Talk, heard_ms: float | None) -> None:
         """Before the client is told anything by this process. `heard_ms`: how much of the reply's sound it has."""
         host, under_way = self._host, talk.under_way
         host.history.take_up(talk.items)
+        self._chronicle.take_up(talk.spent_usd)
         host.wake(session_id, talk.config, owner)
         now_ms = host.now_ms()
         if talk.plan is not None and under_way.reply is not None:

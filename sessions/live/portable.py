@@ -1,6 +1,7 @@
 """A conversation as another web process needs it to go on: configuration, items, and what is under way; knows no store."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pydantic import TypeAdapter
 
@@ -8,6 +9,7 @@ from sessions.live.config import SessionConfig
 from sessions.live.items import Item
 from sessions.live.portable_reply import PortableReply, PortableTurn
 from sessions.live.reply_plan import ReplyPlan
+from sessions.live.usage import FREE
 
 ITEMS_KEPT = 200
 """Five times what a model is told by default; older ones stay with the records."""
@@ -26,12 +28,13 @@ class UnderWay:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """`items` are the newest, oldest first. `plan` is that of the reply under way."""
+    """`items` are the newest, oldest first. `plan` is that of the reply under way. `spent_usd`: since the talk began."""
 
     config: SessionConfig
     items: tuple[Item, ...]
     under_way: UnderWay
     plan: ReplyPlan | None = None
+    spent_usd: Decimal = FREE
 
 
 CONFIG: TypeAdapter[SessionConfig] = TypeAdapter(SessionConfig)

@@ -74,7 +74,7 @@ class LiveSession:
         self._answering = Answering(parts.desk, self._replying, self.history, self._eyes, self)
         self._state = facts.StateChanged(False, False, False)
         self._early_changes: list[ConfigChanges] = []
-        self.continuing = Continuing(self, self._telling, self._turns, self._answering, self._replying)
+        self.continuing = Continuing(self, self._telling, self._turns, self._answering, self._replying, self._chronicle)
 
     # --- Conversation: who and how ------------------------------------------------------------------------------------
 

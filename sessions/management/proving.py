@@ -7,7 +7,7 @@ from decimal import Decimal
 from difflib import SequenceMatcher
 from typing import Any, Final
 
-from sessions.management.proving_question import Question
+from sessions.management.proving_question import QUESTION_ENGINE, QUESTIONS, Question
 from workers.errors import NovaError
 from workers.prices import PriceTable
 
@@ -17,6 +17,7 @@ MAX_TOKENS: Final = 150
 CHARACTERS_PER_TOKEN: Final = 6
 SPOKEN_TWICE: Final = 2
 """Polly bills the times of words like their sound."""
+LONGEST_QUESTION_CHARACTERS: Final = max(len(question.text) for question in QUESTIONS.values())
 LEAST_LIKENESS: Final = 0.6
 LEAST_SPEECH_SECONDS: Final = 0.4
 
@@ -57,6 +58,7 @@ class Made:
     speech_seconds: float = 0.0
     talk_seconds: float = 0.0
     recording_seconds: float = 0.0
+    question_characters: int = 0
     last_words_ms: float | None = None
     delays_ms: Mapping[str, float] = field(default_factory=dict)
     fault: str = ""
@@ -79,7 +81,8 @@ def worst_case_usd(prices: PriceTable, subject: Subject) -> Decimal:
     model, voice = prices.language_model(subject.model_id), prices.voice(subject.engine)
     hearing = prices.speech_to_text.cost_usd(prices.speech_to_text.billed_seconds(LONGEST_TALK_SECONDS))
     speaking = voice.cost_usd(MAX_TOKENS * CHARACTERS_PER_TOKEN * SPOKEN_TWICE)
-    return hearing + model.cost_usd(MOST_INPUT_TOKENS, MAX_TOKENS) + speaking
+    asking = prices.voice(QUESTION_ENGINE).cost_usd(LONGEST_QUESTION_CHARACTERS)
+    return hearing + model.cost_usd(MOST_INPUT_TOKENS, MAX_TOKENS) + speaking + asking
 
 
 def check_price(worst_usd: Decimal, max_usd: float) -> None:
@@ -140,6 +143,7 @@ def _services(
     tokens_in, tokens_out = (_total(figures, "nova_model_tokens_total", word) for word in ("input", "output"))
     characters = _total(figures, "nova_voice_characters_total", "speech")
     marked = _total(figures, "nova_voice_characters_total", "word_marks")
+    asked_usd = prices.voice(QUESTION_ENGINE).cost_usd(made.question_characters)
     billed = prices.speech_to_text.billed_seconds(made.talk_seconds)
     delays = made.delays_ms
     return {
@@ -160,11 +164,12 @@ def _services(
             "usage": {
                 "characters": characters,
                 "word_time_characters": marked,
+                "question_characters": made.question_characters,
                 "speech_seconds": round(made.speech_seconds, 2),
                 "ms_per_character": round(made.speech_seconds * 1_000 / characters, 1) if characters else None,
             },
             "assumed": ASSUMED["polly"],
-            "cost_usd": float(prices.voice(subject.engine).cost_usd(characters + marked)),
+            "cost_usd": float(prices.voice(subject.engine).cost_usd(characters + marked) + asked_usd),
         },
     }
 

@@ -1,4 +1,4 @@
-"""What the proof asks and shows: a spoken question about a picture, both made here, and the word that a right answer holds."""
+"""What the proof asks and shows: a question about a picture, the picture, and the word that a right answer holds."""
 
 import io
 from dataclasses import dataclass
@@ -6,12 +6,10 @@ from typing import Final
 
 from PIL import Image, ImageDraw
 
-from sessions.management.talking_sound import Recording
 from workers.errors import BadInputError
-from workers.settings import WorkerSettings
-from workers.text_to_speech.contract import VoiceOptions
-from workers.text_to_speech.local import LocalSynthesiser
 
+QUESTION_ENGINE: Final = "neural"
+"""Polly's that asks: most regions have it, and where it is missing the next one asks."""
 PICTURE_PX: Final = (896, 504)
 CIRCLE_PX: Final = (298, 102, 598, 402)
 RED: Final = (214, 24, 24)
@@ -20,15 +18,16 @@ GREY: Final = (225, 225, 225)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`answers`: any of these words, in lower case, shows that the picture was seen."""
+    """`voice` is Polly's who asks it. `answers`: any of these words, in lower case, shows that the picture was seen."""
 
     text: str
+    voice: str
     answers: tuple[str, ...]
 
 
 QUESTIONS: Final = {
-    "en": Question("What colour is the big circle in the picture?", ("red", "crimson", "scarlet")),
-    "zh": Question("图片里的大圆是什么颜色？", ("红",)),
+    "en": Question("What colour is the big circle in the picture?", "Joanna", ("red", "crimson", "scarlet")),
+    "zh": Question("图片里的大圆是什么颜色？", "Zhiyu", ("红",)),
 }
 
 
@@ -38,11 +37,6 @@ def question_in(language: str) -> Question:
     if question is None:
         raise BadInputError(f"the proof asks in English or Chinese, not in {language}; set NOVA_LANGUAGE=en-US for it")
     return question
-
-
-def spoken(question: Question, language: str, settings: WorkerSettings) -> Recording:
-    chunks = list(LocalSynthesiser(settings).synthesize(question.text, VoiceOptions("", "", language)))
-    return Recording(b"".join(chunk.pcm for chunk in chunks), chunks[0].sample_rate_hz)
 
 
 def picture() -> bytes:

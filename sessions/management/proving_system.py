@@ -11,8 +11,9 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from sessions.management.redis_server import free_port
+from sessions.management.redis_server import find_redis_server, free_port
 from sessions.management.supervisor import Program, Supervisor
+from workers.errors import ConfigurationError
 
 PROCESSES: Final = 3
 READ_SECONDS: Final = 5.0
@@ -37,15 +38,28 @@ class ProvenSystem:
         return total
 
 
+def check_redis(redis_url: str | None) -> None:
+    """Raises ConfigurationError. The environment's own REDIS_URL is never used: there a deployment's workers wait for tasks."""
+    if redis_url is None:
+        try:
+            find_redis_server()
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                "no redis-server is installed here: name a Redis database that nothing else uses with --redis-url"
+            ) from error
+
+
 @contextmanager
-def own_system(manage: Path, say: Callable[[str], None]) -> Iterator[ProvenSystem]:
-    """Raises GivenUpError when it does not start. Nothing of it is left afterwards."""
+def own_system(manage: Path, redis_url: str | None, say: Callable[[str], None]) -> Iterator[ProvenSystem]:
+    """On the Redis that is named, else one of its own. Raises GivenUpError when it does not start. It leaves no files."""
     port, metrics_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="nova-proof-") as folder:
         environment = _environment(Path(folder), port, metrics_port)
+        if redis_url is not None:
+            environment["REDIS_URL"] = redis_url
         supervisor = Supervisor(lambda _, line: say(line))
         try:
-            command = [sys.executable, str(manage), "run_local"]
+            command = [sys.executable, str(manage), "run_local", "--folder", folder]
             supervisor.start(Program("system", command, environment, READY_LINE, is_shown=False))
             supervisor.wait_until_ready()
             yield ProvenSystem(port, metrics_port)

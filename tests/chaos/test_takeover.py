@@ -3,39 +3,30 @@
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.house import API_KEY, CELERY, ROOT, TALKING, House, Process
-from tests.journeys.client import wait_until
-from tests.journeys.returning import Returning, return_to
+from tests.house import CELERY, ROOT, TALKING, House, Process
+from tests.journeys.counting import QUESTION, assert_whole, chat, script_count, see_rows, talking
+from tests.journeys.returning import Returning
 
-QUIET: dict[str, Any] = {"properties": {"llm": {"greeting": ""}}}
-QUESTION = "Count, please."
-TEXT = "One two three four five six. Seven eight nine ten eleven. Twelve thirteen fourteen."
 SERVER_RESTARTS = 1012
 DRAIN_SECONDS = 7
-CUT_BYTES = 10 * 48
-"""Sound is made again from a whole millisecond on, and resampled from there."""
 SOCKETS = 100
 
 
 @pytest.fixture(scope="module")
 def house_of_two() -> Iterator[House]:
-    """Two web processes and two talking workers; the model takes a second and a half to write its answer."""
+    """Two web processes and two talking workers."""
     settings = {"NOVA_FILLER_MS": "0", "NOVA_DRAIN_SECONDS": str(DRAIN_SECONDS), "NOVA_SPECULATION": "false"}
     settings["SESSIONS_MAX"] = "1000"
     with House("aws", webs=2, settings=settings) as house:
-        words = [f"{word} " for word in TEXT.split()]
-        answer = {"match": {"last_user_text": QUESTION}, "deltas": words, "token_ms": 100, "times": 10_000}
-        house.aws.script(bedrock=[answer])
+        script_count(house)
         yield house
 
 
@@ -62,36 +53,6 @@ def second_talker(pair: House) -> Process:
 def start_again(pair: House, web: int) -> None:
     pair.webs[web].start()
     pair.webs[web].wait_for_url(f"{pair.urls[web]}/readyz")
-
-
-async def talking(pair: House, web: int = 0) -> Returning:
-    return await return_to(pair, key=API_KEY, web=web, **QUIET)
-
-
-def assert_whole(talk: Returning, answers: int) -> None:
-    assert talk.gaps() == []
-    assert list(talk.replies().values()) == [["completed"]] * answers
-    said = [heard.event.response.output[0].content[0].transcript for heard in talk.client.of("response.done")]
-    assert said == [TEXT] * answers
-    items = [heard.event.response.output[0].id for heard in talk.client.of("response.done")]
-    lengths = [len(talk.sound_of(item)) for item in items]
-    assert not lengths or max(lengths) - min(lengths) <= CUT_BYTES
-
-
-def turns_in_rows(pair: House, session_id: str) -> list[tuple[str, str]]:
-    with sqlite3.connect(pair.folder / "nova.sqlite3") as database:
-        query = "select reply_text, status from nova_sessions_turn where session_id = ?"
-        return list(database.execute(query, [session_id]))
-
-
-async def see_rows(pair: House, talk: Returning, count: int) -> None:
-    """V5: every finished turn is a row, once."""
-
-    async def are_there() -> bool:
-        return len(turns_in_rows(pair, talk.session_id)) >= count
-
-    await wait_until(are_there, f"{count} turns in the database")
-    assert turns_in_rows(pair, talk.session_id) == [(TEXT, "completed")] * count
 
 
 @pytest.mark.parametrize("heard_ms", [200, 1_500])
@@ -202,12 +163,3 @@ async def test_gw_06_webs_and_workers_replaced_one_by_one_under_talks_fail_and_d
         assert len(talk.closes) <= 2
         await see_rows(pair, talk, count)
         await talk.leave()
-
-
-async def chat(talk: Returning, is_over: asyncio.Event) -> int:
-    """Asks again and again, and comes back at the other web process when it is told to go."""
-    answers = 0
-    while not is_over.is_set():
-        await talk.ask_surely(QUESTION)
-        answers += 1
-    return answers

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from sessions.management.proving_question import QUESTIONS
 from tests.deployment.containers import Container, ContainerHouse, run_once
-from tests.journeys.client import connect, see_calls, tell_script
-from tests.journeys.pictures import scene
-from tests.journeys.sounds import rms, speech
+from tests.deployment.seen_turn import seen_and_spoken
+from tests.journeys.sounds import rms
 
 pytestmark = [pytest.mark.deployment, pytest.mark.timeout(900)]
 
@@ -31,21 +31,11 @@ def is_well(container: Container, *options: str) -> bool:
     return container.execute("nova", "health", *options).returncode == 0
 
 
-async def _seen_and_spoken(house: ContainerHouse) -> tuple[bytes, list[str], list[object]]:
-    await tell_script(house, texts=["What do you see?"], bedrock=[{"text": "A grey wall."}])
-    async with connect(house) as client:
-        await client.show(scene(128))
-        await client.speak(speech(800))
-        await client.wait_for("response.done")
-        [call] = await see_calls(house, "bedrock", 1)
-        return client.audio(), client.said(), call["facts"]["images"]
-
-
 def test_a_spoken_turn_with_a_picture_goes_through_containers(containers: ContainerHouse) -> None:
-    sound, said, pictures = asyncio.run(_seen_and_spoken(containers))
-    assert rms(sound) > 0.05
-    assert "".join(said) == "A grey wall."
-    assert len(pictures) == 1
+    turn = asyncio.run(seen_and_spoken(containers))
+    assert rms(turn.sound) > 0.05
+    assert turn.said == "A grey wall."
+    assert len(turn.pictures) == 1
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -89,6 +79,15 @@ def test_housekeeping_runs_once_and_ends(containers: ContainerHouse) -> None:
         "reap: done",
         "clearsessions: done",
     ]
+
+
+def test_the_proof_on_aws_needs_nothing_that_the_image_leaves_out(containers: ContainerHouse) -> None:
+    """On a Redis database of its own, as the image has no server."""
+    containers.aws.reset()
+    containers.aws.script(texts=[QUESTIONS["en"].text], bedrock=[{"text": "The circle is red."}])
+    own_redis = containers.redis_url.removesuffix("/0") + "/15"
+    done = run_once(containers.command("manage", "prove_on_aws", "--redis-url", own_redis))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_op_02_production_settings_have_no_issue(containers: ContainerHouse) -> None:

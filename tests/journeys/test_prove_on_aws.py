@@ -32,6 +32,8 @@ def prove(house: House, tracing_endpoint: str, *arguments: str) -> subprocess.Co
         "DJANGO_SETTINGS_MODULE": "nova_site.settings",
         "NOVA_TRACING_ENDPOINT": tracing_endpoint,
         "OTEL_BSP_SCHEDULE_DELAY": "100",
+        # The emulator speaks in tones, which Silero rightly takes for no voice.
+        "NOVA_VOICE_ACTIVITY": "energy",
     }
     environment = {**inherited, **house.aws.env(), **SECRETS, **own}
     command = [sys.executable, "manage.py", "prove_on_aws", *arguments]
@@ -60,6 +62,12 @@ def test_the_picture_really_went_to_the_model(proof: Proof, house_of_aws: House)
     (call,) = house_of_aws.aws.journal(service="bedrock", full=True)
     contents = [part for message in call["request"]["messages"] for part in message["content"]]
     assert any("image" in part for part in contents)
+
+
+def test_the_question_is_spoken_by_polly_and_its_characters_are_told(proof: Proof, house_of_aws: House) -> None:
+    first, *_ = house_of_aws.aws.journal(service="polly", full=True)
+    assert first["request"]["Text"] == QUESTION
+    assert proof.report["services"]["polly"]["usage"]["question_characters"] == len(QUESTION)
 
 
 def test_usage_and_delays_stand_beside_what_the_emulator_assumes(proof: Proof, house_of_aws: House) -> None:

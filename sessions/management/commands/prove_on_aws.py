@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,16 @@ from sessions.management.proving import (
     make_report,
     worst_case_usd,
 )
-from sessions.management.proving_question import picture, question_in, spoken
-from sessions.management.proving_system import Figures, own_system
+from sessions.management.proving_question import Question, picture, question_in
+from sessions.management.proving_system import Figures, check_redis, own_system
+from sessions.management.proving_voice import spoken
 from sessions.management.talking import TalkWish, hold_talk
 from sessions.management.talking_notes import OUTPUT_RATE_HZ, TalkNotes
 from sessions.management.talking_sound import Recording
 from sessions.settings import WebSettings
 from workers.errors import NovaError
 from workers.prices import price_table
-from workers.settings import WorkerSettings
+from workers.settings import AwsSettings
 
 GRAPH = "voice"
 FAILED, REFUSED = 1, 2
@@ -47,6 +49,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--max-usd", type=float, default=0.50, help="refuse to begin what may cost more (0.50)")
+        parser.add_argument(
+            "--redis-url",
+            default=None,
+            help="where no redis-server is installed, as in the image: a Redis database that nothing else uses, as redis://host/15",
+        )
         parser.add_argument("--out", type=Path, default=None, help="write the report here (standard output)")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -55,10 +62,10 @@ class Command(BaseCommand):
         try:
             question = question_in(nova.language)
             check_price(worst_case_usd(prices, subject), options["max_usd"])
-            recording = spoken(question, nova.language, _worker_settings(nova))
+            check_redis(options["redis_url"])
         except NovaError as error:
             raise CommandError(error.text, returncode=REFUSED) from error
-        made, figures = self._prove(recording)
+        made, figures = self._prove(question, nova.aws, options["redis_url"])
         checks = judge(question, made, errors_in(figures))
         report = make_report(subject, prices, made, figures, checks, options["max_usd"])
         self._hand_out(
@@ -68,14 +75,16 @@ class Command(BaseCommand):
             names = ", ".join(check["name"] for check in report["checks"] if not check["passed"])
             raise CommandError(f"not proved: {names}", returncode=FAILED)
 
-    def _prove(self, recording: Recording) -> tuple[Made, Figures]:
-        """A system that does not start, or a talk that breaks off, is a result too."""
+    def _prove(self, question: Question, aws: AwsSettings, redis_url: str | None) -> tuple[Made, Figures]:
+        """A question that is not spoken, a system that does not start, or a talk that breaks off, is a result too."""
         manage = Path(settings.BASE_DIR) / "manage.py"
-        self._say("starting the system with Amazon's services ...")
         try:
-            with own_system(manage, self._say) as system:
+            self._say("having the question spoken by Polly ...")
+            recording = spoken(question, aws)
+            self._say("starting the system with Amazon's services ...")
+            with own_system(manage, redis_url, self._say) as system:
                 made = self._talk(system.url, recording)
-                return made, system.figures()
+                return replace(made, question_characters=len(question.text)), system.figures()
         except NovaError as error:
             return Made(fault=error.text), Figures()
 
@@ -113,10 +122,6 @@ def _subject(nova: WebSettings) -> Subject:
         transcribe_transport=nova.transcribe_transport,
         has_own_endpoints=any(endpoint is not None for endpoint in endpoints),
     )
-
-
-def _worker_settings(nova: WebSettings) -> WorkerSettings:
-    return WorkerSettings(nova.redis_url, nova.language_model, nova.text_to_speech, nova.aws)
 
 
 def _made(notes: TalkNotes, recording: Recording, talk_seconds: float) -> Made:

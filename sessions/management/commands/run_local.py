@@ -1,5 +1,6 @@
 """`manage.py run_local`: the whole system on one machine; Ctrl-C ends all of it."""
 
+import argparse
 import os
 import secrets
 import sys
@@ -29,11 +30,15 @@ ROOT_WARNING = "ignore:You're running the worker"
 class Command(BaseCommand):
     help = "Start Redis (unless REDIS_URL is set), migrate, start the web processes and both workers; Ctrl-C ends all."
 
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        own = Path(settings.BASE_DIR) / ".run"
+        parser.add_argument("--folder", type=Path, default=own, help="what outlives a restart is kept here (.run)")
+
     def handle(self, *_: Any, **options: Any) -> None:
         interrupt_on_signals()
         supervisor = Supervisor(self._say)
         try:
-            self._start(supervisor)
+            self._start(supervisor, options["folder"])
             supervisor.keep_alive()
         except KeyboardInterrupt:
             self._say("", "\nstopping ...")
@@ -43,11 +48,10 @@ class Command(BaseCommand):
             supervisor.stop()
         self._say("", "all processes have ended")
 
-    def _start(self, supervisor: Supervisor) -> None:
+    def _start(self, supervisor: Supervisor, folder: Path) -> None:
         """The workers need no database, so they start while the migrations run."""
         nova = settings.NOVA
         check_free(nova.host, nova.port)
-        folder = Path(settings.BASE_DIR) / ".run"
         folder.mkdir(exist_ok=True)
         environment = _environment(folder)
         self._say("", "starting ...")
@@ -60,7 +64,10 @@ class Command(BaseCommand):
             supervisor.start(program)
         supervisor.wait_until_ready()
         name, password = local_operator(folder)
-        self._say("", f"\nOperators sign in at /admin/ as {name} with {password} (kept in .run/{LOCAL_PASSWORD_FILE})")
+        self._say(
+            "",
+            f"\nOperators sign in at /admin/ as {name} with {password} (kept in {folder.name}/{LOCAL_PASSWORD_FILE})",
+        )
         self._say("", f"\nNova Realtime is ready ({_providers(nova)}). Ctrl-C ends it. Its page:\n")
         self._say("", self.style.SUCCESS(f"    http://{_shown_host(nova.host)}:{nova.port}/\n"))
 
