@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sessions.csv_cells import write_csv
+from sessions.csv_cells import plain_number, write_csv
 from sessions.models import Reply, Session, Turn
 
 FORMATS = {"json": "application/json", "csv": "text/csv; charset=utf-8", "srt": "application/x-subrip; charset=utf-8"}
@@ -32,7 +32,7 @@ def as_json(session: Session, turns: Iterable[Turn], replies: dict[str, Reply]) 
         "started_at": session.started_at.isoformat(),
         "ended_at": session.ended_at.isoformat() if session.ended_at else None,
         "end_reason": session.end_reason,
-        "cost_usd": str(session.cost_usd),
+        "cost_usd": plain_number(session.cost_usd),
         "turns": [{**_row(turn, replies), "delays": turn.delays} for turn in turns],
     }
     return json.dumps(body, ensure_ascii=False, indent=1)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from sessions.live.config import SessionConfig
 from sessions.live.items import Item
+from workers.errors import NovaError, PictureRejectedError
 from workers.language_model.contract import FrameSource
 
 FramePlace = Literal["picture", "mosaic", "out"]
@@ -276,6 +277,12 @@ class FaultHappened:
     event_id: str | None = None
     field: str | None = None
     is_clients_fault: bool = False
+
+
+def fault_of(error: NovaError, event_id: str | None) -> FaultHappened:
+    """A picture that cannot be read is the client's fault, all other errors that come so late are ours."""
+    is_clients = isinstance(error, PictureRejectedError)
+    return FaultHappened(error.code, error.text, error.retriable, event_id, is_clients_fault=is_clients)
 
 
 @dataclass(frozen=True, slots=True)

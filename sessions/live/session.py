@@ -361,7 +361,7 @@ class LiveSession:
         return Address(identity.session_id, identity.generation, work_id, self._parts.desk.output_stream)
 
     def tell_fault(self, error: NovaError, event_id: str | None = None) -> None:
-        self.deliver(facts.FaultHappened(error.code, error.text, error.retriable, event_id))
+        self.deliver(facts.fault_of(error, event_id))
 
     def settle(self, reply_id: str, usage: facts.TokenUsage) -> facts.TokenUsage:
         return self._eyes.settle(reply_id, usage)

@@ -9,6 +9,7 @@ import structlog
 from django.db.models import Count
 from django.utils import timezone
 
+from sessions.csv_cells import plain_number
 from sessions.models import Session, Turn
 from sessions.operator_models import DeliveryState, Webhook, WebhookDelivery, WebhookEvent, new_delivery_id
 
@@ -57,7 +58,7 @@ def session_ended(session: Session) -> Happened:
         "ended_at": session.ended_at.isoformat() if session.ended_at else None,
         "end_reason": session.end_reason,
         "turn_count": session.turn_count,
-        "cost_usd": str(session.cost_usd),
+        "cost_usd": plain_number(session.cost_usd),
     }
     return Happened(WebhookEvent.SESSION_ENDED, session.id, {**_session(session), **figures}, is_held=True)
 

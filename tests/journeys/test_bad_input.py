@@ -207,7 +207,8 @@ async def test_a_picture_only_a_worker_can_judge_is_refused_and_the_next_one_is_
         await client.show(scene(200))
         assert (await client.ask("What do you see?")).status == "completed"
         call = (await see_calls(house, "bedrock"))[0]
-    assert (fault.code, fault.retriable, fault.event_id) == (code, False, "shown")
+    assert (fault.type, fault.code) == ("invalid_request_error", code)
+    assert (fault.retriable, fault.event_id) == (False, "shown")
     assert len(call["facts"]["images"]) == 1
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from sessions.csv_cells import csv_cell
+from sessions.csv_cells import csv_cell, plain_number
 from sessions.models import DailyUsage
 from sessions.spending import today
 from workers.prices import BUILT_IN, as_json
@@ -107,3 +107,16 @@ def test_db_05_a_report_holds_no_formula() -> None:
     use(today(), "language_model", owner="=HYPERLINK(1)", cost_usd=Decimal(1))
     rows = list(csv.reader(io.StringIO(report("--csv", "--by", "owner"))))
     assert rows[1][0] == "'=HYPERLINK(1)"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("0E-8"), "0"),
+        (Decimal("249.599999999999994315658"), "249.6"),
+        (0.1 + 0.2, "0.3"),
+        (1e-9, "0.000000001"),
+    ],
+)
+def test_numbers_are_written_in_full_and_no_finer_than_money(value: Decimal | float, text: str) -> None:
+    assert plain_number(value) == csv_cell(value) == text

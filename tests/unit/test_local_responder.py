@@ -1,6 +1,7 @@
 """The stand-in's answers: honest, short, in the user's language; tools and pictures included."""
 
 import io
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -222,6 +223,13 @@ def test_the_limit_of_tokens_ends_the_answer() -> None:
 def test_an_answer_comes_in_short_pieces(question: str) -> None:
     events = ask(TextPart(question))
     assert max(len(event.text) for event in events if isinstance(event, TextDelta)) <= 20
+
+
+def test_of_camera_and_screen_the_one_that_is_asked_about_is_described() -> None:
+    screen, camera = replace(picture("blue"), source="screen"), picture("red", 5)
+    assert "blue" in say("what is on my screen", screen, camera)
+    assert "red" in say("what does my camera show", camera, replace(screen, captured_at_ms=9))
+    assert "红色" in say("我的摄像头里有什么", camera, replace(screen, captured_at_ms=9))
 
 
 def test_a_request_without_words_is_answered() -> None:

@@ -23,6 +23,7 @@ _HANZI: Final = re.compile(r"[\u3400-\u9fff]")
 _LETTERS: Final = re.compile(r"[A-Za-z]{2,}")
 _HIGHEST_COUNT: Final = 100
 _LONGEST_ECHO: Final = 300
+_SOURCE_NAMES: Final = {"camera": ("camera", "摄像"), "screen": ("screen", "屏幕")}
 _SUBJECT: Final = re.compile(r"\b(?:in|for|about|of|at)\s+(?:the\s+)?([^,.?!]+)", re.IGNORECASE)
 
 
@@ -197,9 +198,14 @@ def _tell_picture(heard: _Heard, request: ModelRequest) -> str:
             "I have not been given a picture. Turn on the camera or share the screen, and ask me again.",
             "我没有收到图片。请打开摄像头或者共享屏幕，再问我一次。",
         )
-    newest = pictures[-1]
+    asked = [picture for picture in pictures if _is_asked_about(picture, heard)]
+    newest = (asked or pictures)[-1]
     before = [picture for picture in pictures[:-1] if picture.source == newest.source]
     return describe(newest, before[-1] if before else None, heard.language)
+
+
+def _is_asked_about(picture: PicturePart, heard: _Heard) -> bool:
+    return any(name in heard.text.lower() for name in _SOURCE_NAMES.get(picture.source, ()))
 
 
 def _pictures(request: ModelRequest) -> list[PicturePart]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sessions.live.config import VisionSettings
 from sessions.live.watching.rings import Rings
 from sessions.live.work_desk import WorkDesk
-from workers.errors import NovaError
+from workers.errors import NovaError, PictureRejectedError
 from workers.language_model.contract import FrameSource
 from workers.language_model.model_table import useful_side_px
 from workers.streams import keys
@@ -19,8 +19,16 @@ IN_VIEW_MS = 10_000.0
 IN_VIEW_INTERVALS = 3
 """A source that has sent nothing for so long, or for so many of its intervals, is not in view any more."""
 
+PICTURE_CODES = frozenset({"image_rejected", "image_too_large"})
+
 OnFault = Callable[[NovaError, str | None], None]
 """on_fault(error, event_id): the client's event that brought the picture, where it had an id."""
+
+
+def picture_fault(event_type: str, entry: WorkFailed) -> NovaError:
+    """A picture that cannot be read is the client's fault, all else is ours."""
+    kind = PictureRejectedError if entry.code in PICTURE_CODES else NovaError
+    return kind(f"{event_type}: {entry.text}", code=entry.code, retriable=entry.retriable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,7 @@ class Uplink:
         done, self._in_flight = self._in_flight, None
         seen: SeenFrame | None = None
         if isinstance(entry, WorkFailed):
-            error = NovaError(f"input_video_buffer.append: {entry.text}", code=entry.code, retriable=entry.retriable)
+            error = picture_fault("input_video_buffer.append", entry)
             self._on_fault(error, done.event_id if done is not None else None)
         elif done is not None:
             seen = self._remember(done, entry)

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from sessions.live.ids import new_id
 from sessions.live.items import Content, MessageItem
-from sessions.live.watching.uplink import OnFault
+from sessions.live.watching.uplink import OnFault, picture_fault
 from sessions.live.work_desk import WorkDesk
-from workers.errors import NovaError
 from workers.streams import keys
 from workers.streams.messages import Address, FrameKept, FrameRequest, WorkFailed
 from workers.vision.choice import SeenFrame
@@ -60,7 +59,7 @@ class Uploads:
         """The worker's refusal of one of these pictures."""
         for frames in self._by_item.values():
             frames.pop(entry.reply_id, None)
-        error = NovaError(f"conversation.item.create: {entry.text}", code=entry.code, retriable=entry.retriable)
+        error = picture_fault("conversation.item.create", entry)
         self._on_fault(error, self._event_ids.pop(entry.reply_id, None))
 
     def items(self) -> tuple[str, ...]:
