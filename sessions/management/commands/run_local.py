@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from sessions.management.commands.serve import check_free
+from sessions.management.first_checks import check_settings
 from sessions.management.operators import LOCAL_PASSWORD_FILE, local_operator
 from sessions.management.redis_server import free_port, redis_command, wait_for_redis
 from sessions.management.supervisor import GivenUpError, Program, Supervisor, interrupt_on_signals
@@ -52,6 +53,7 @@ class Command(BaseCommand):
         """The workers need no database, so they start while the migrations run."""
         nova = settings.NOVA
         check_free(nova.host, nova.port)
+        check_settings(nova)
         folder.mkdir(exist_ok=True)
         environment = _environment(folder)
         self._say("", "starting ...")
