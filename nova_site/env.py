@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import sys
+from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -43,10 +44,8 @@ PROVIDERS: dict[Kind, dict[str, str]] = {
 POLLY_LIMIT = re.compile(r"([a-z-]+)=([1-9]\d{0,4})/([1-9]\d{0,4})")
 DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
 AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-NOT_SERVING = frozenset(
-    "makemigrations migrate housekeeping collectstatic check doctor talk run_local replay_turns cost_report erase_session "
-    "retire_records reap make_operator prove_on_aws drain".split()
-)
+SIGNING_COMMANDS = ("serve", "runserver", "testserver", "shell")
+COMMAND_LINES = ("manage.py", "django-admin")
 
 
 class Environment(VisionEnvironment, OperationsEnvironment, AdminEnvironment, RecordsEnvironment, RolloutEnvironment):
@@ -310,7 +309,7 @@ class Environment(VisionEnvironment, OperationsEnvironment, AdminEnvironment, Re
         """Required outside open mode: signed tickets must outlive a restart and hold on every web process."""
         if self.django_secret_key is not None:
             return self.django_secret_key.get_secret_value()
-        if self.nova_auth == "open" or not _serves_requests():
+        if self.nova_auth == "open" or not _signs():
             return secrets.token_urlsafe(50)
         raise ConfigurationError("DJANGO_SECRET_KEY is not set; it is needed when NOVA_AUTH=required")
 
@@ -324,9 +323,15 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _serves_requests() -> bool:
-    """`run_local` gives its web process a key of its own making."""
-    return not any(command in sys.argv for command in NOT_SERVING)
+def asks_for_help() -> bool:
+    return not {"-h", "--help"}.isdisjoint(sys.argv[2:])
+
+
+def _signs() -> bool:
+    """Servers that load the site do, and few commands. `run_local` gives its web process a key of its own making."""
+    if Path(sys.argv[0]).name not in COMMAND_LINES:
+        return True
+    return sys.argv[1:2] != [] and sys.argv[1] in SIGNING_COMMANDS and not asks_for_help()
 
 
 def _variable_name(location: tuple[int | str, ...]) -> str:

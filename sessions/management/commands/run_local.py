@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from sessions.management.commands.serve import check_free
 from sessions.management.first_checks import check_settings
+from sessions.management.listening import check_free
 from sessions.management.operators import LOCAL_PASSWORD_FILE, local_operator
 from sessions.management.redis_server import free_port, redis_command, wait_for_redis
 from sessions.management.supervisor import GivenUpError, Program, Supervisor, interrupt_on_signals
