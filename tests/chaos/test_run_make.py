@@ -118,6 +118,19 @@ def test_the_address_is_the_last_line_of_the_start(running: tuple[Process, dict[
     assert start.splitlines()[-1].strip() == f"http://127.0.0.1:{settings['PORT']}/"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(("reap",), "idle sessions ended"), (("erase_session", "sess_none"), "sess_none: nothing is kept of it")],
+)
+def test_a_command_beside_it_finds_its_redis(
+    running: tuple[Process, dict[str, str]], arguments: tuple[str, ...], words: str
+) -> None:
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=running[1], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout
+
+
 def test_celerys_banner_and_its_warnings_are_not_shown(running: tuple[Process, dict[str, str]]) -> None:
     process, _ = running
     for noise in ("[config]", "superuser privileges", "pidbox", "Invalid -W option", "oO0OoO0OoO0Oo"):
