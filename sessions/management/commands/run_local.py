@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from sessions.management.first_checks import check_settings
 from sessions.management.listening import check_free
 from sessions.management.operators import LOCAL_PASSWORD_FILE, local_operator
+from sessions.management.private_folder import keep_private
 from sessions.management.redis_server import free_port, redis_command, wait_for_redis
 from sessions.management.running import RunningFile
 from sessions.management.supervisor import GivenUpError, Program, Supervisor, interrupt_on_signals
@@ -57,7 +58,7 @@ class Command(BaseCommand):
         nova = settings.NOVA
         check_free(nova.host, nova.port)
         check_settings(nova)
-        folder.mkdir(exist_ok=True)
+        keep_private(folder)
         environment = _environment(folder)
         self._say("", "starting ...")
         _start_redis(supervisor, environment, folder)
