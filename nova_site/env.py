@@ -6,7 +6,8 @@ import os
 import re
 import secrets
 import sys
-from typing import Annotated, Literal, get_args
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -17,6 +18,7 @@ from nova_site.env_operations import OperationsEnvironment
 from nova_site.env_records import RecordsEnvironment
 from nova_site.env_rollout import RolloutEnvironment
 from nova_site.env_vision import VisionEnvironment
+from sessions.management.running import settings_of_run
 from workers.errors import ConfigurationError
 from workers.settings import POLLY_LIMITS, AwsSettings, CallLimit
 
@@ -43,10 +45,11 @@ PROVIDERS: dict[Kind, dict[str, str]] = {
 POLLY_LIMIT = re.compile(r"([a-z-]+)=([1-9]\d{0,4})/([1-9]\d{0,4})")
 DATABASES = ("sqlite", "postgres", "postgresql", "pgsql")
 AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-NOT_SERVING = frozenset(
-    "makemigrations migrate housekeeping collectstatic check doctor talk run_local replay_turns cost_report erase_session "
-    "retire_records reap make_operator prove_on_aws drain".split()
-)
+SIGNING_COMMANDS = ("serve", "runserver", "testserver", "shell")
+COMMAND_LINES = ("manage.py", "django-admin")
+# They choose for themselves; every other command works on what they have begun.
+BEGINNING_COMMANDS = ("run_local", "serve", "runserver", "testserver")
+RUN_FOLDER = Path(__file__).resolve().parent.parent / ".run"
 
 
 class Environment(VisionEnvironment, OperationsEnvironment, AdminEnvironment, RecordsEnvironment, RolloutEnvironment):
@@ -310,7 +313,7 @@ class Environment(VisionEnvironment, OperationsEnvironment, AdminEnvironment, Re
         """Required outside open mode: signed tickets must outlive a restart and hold on every web process."""
         if self.django_secret_key is not None:
             return self.django_secret_key.get_secret_value()
-        if self.nova_auth == "open" or not _serves_requests():
+        if self.nova_auth == "open" or not _signs():
             return secrets.token_urlsafe(50)
         raise ConfigurationError("DJANGO_SECRET_KEY is not set; it is needed when NOVA_AUTH=required")
 
@@ -324,9 +327,23 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _serves_requests() -> bool:
-    """`run_local` gives its web process a key of its own making."""
-    return not any(command in sys.argv for command in NOT_SERVING)
+def asks_for_help() -> bool:
+    return not {"-h", "--help"}.isdisjoint(sys.argv[2:])
+
+
+def _chosen_by_run() -> dict[str, Any]:
+    """A command beside a `make run` of this folder finds what that has started, unless it is told otherwise."""
+    is_command = Path(sys.argv[0]).name in COMMAND_LINES and len(sys.argv) > 1
+    if not is_command or sys.argv[1] in BEGINNING_COMMANDS:
+        return {}
+    return {name.lower(): value for name, value in settings_of_run(RUN_FOLDER, os.environ).items()}
+
+
+def _signs() -> bool:
+    """Servers that load the site do, and few commands. `run_local` gives its web process a key of its own making."""
+    if Path(sys.argv[0]).name not in COMMAND_LINES:
+        return True
+    return sys.argv[1:2] != [] and sys.argv[1] in SIGNING_COMMANDS and not asks_for_help()
 
 
 def _variable_name(location: tuple[int | str, ...]) -> str:
@@ -337,7 +354,7 @@ def _variable_name(location: tuple[int | str, ...]) -> str:
 def environment() -> Environment:
     """Raises ConfigurationError with one line per wrong variable, never with a value that may be secret."""
     try:
-        return Environment()
+        return Environment(**_chosen_by_run())
     except ValidationError as error:
         lines = [
             f"{_variable_name(item['loc'])}: {item['msg'].removeprefix('Value error, ')}"

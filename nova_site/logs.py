@@ -6,6 +6,7 @@ hold, and what looks like one, are blotted out of the finished line, tracebacks 
 """
 
 import json
+import logging
 import logging.config
 import re
 from collections.abc import Callable
@@ -83,6 +84,15 @@ def _shared(log_format: LogFormat, is_private_wanted: bool) -> list[Any]:
     ]
 
 
+def refusals_are_warnings(record: logging.LogRecord) -> bool:
+    """What Django refuses as suspicious, a foreign Host for one, is the caller's affair: one line, and no traceback of ours."""
+    if record.name.startswith("django.security."):
+        record.exc_info = record.exc_text = record.stack_info = None
+        if record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+    return True
+
+
 def logging_config(env: Environment) -> dict[str, Any]:
     log_format = env.nova_log_format
     renderer: Any = (
@@ -94,6 +104,7 @@ def logging_config(env: Environment) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
+        "filters": {"refusals": {"()": lambda: refusals_are_warnings}},
         "formatters": {
             "event": {
                 "()": structlog.stdlib.ProcessorFormatter,
@@ -106,7 +117,7 @@ def logging_config(env: Environment) -> dict[str, Any]:
                 ],
             },
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "event"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "event", "filters": ["refusals"]}},
         "root": {"handlers": ["stderr"], "level": env.nova_log_level},
         # A refused request is the caller's affair; it has its answer.
         "loggers": {"django.request": {"level": "ERROR"}, **{name: {"level": "WARNING"} for name in _QUIET}},

@@ -61,8 +61,11 @@ TEMPLATES = [
 DATABASES = {"default": database_settings(ENV.database_url, BASE_DIR, ENV.nova_database_pool)}
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / ".run" / "static"
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+# The default database stands there, with all words said.
+LOCAL_FOLDER = BASE_DIR / ".run"
+LOCAL_FOLDER.mkdir(mode=0o700, exist_ok=True)
+STATIC_ROOT = LOCAL_FOLDER / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 LOGIN_URL = "sign_in"

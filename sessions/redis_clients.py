@@ -1,6 +1,7 @@
 """The web process's Redis client for short synchronous commands, and the writer of the control stream."""
 
 import functools
+from urllib.parse import urlsplit
 
 import redis
 import structlog
@@ -15,6 +16,7 @@ from workers.streams.redis_clients import command_client
 logger = structlog.get_logger(__name__)
 
 CONTROL_STREAM_ENTRIES = 10_000
+DEFAULT_PORT = 6379
 
 
 def control_client() -> "redis.Redis":
@@ -25,6 +27,16 @@ def control_client() -> "redis.Redis":
 @functools.cache
 def _client(url: str) -> "redis.Redis":
     return command_client(url)
+
+
+def check_reached() -> None:
+    """Raises StreamsUnavailableError that names the address; an address may hold a password, its host does not."""
+    try:
+        control_client().ping()
+    except redis.RedisError as error:
+        address = urlsplit(web_settings().redis_url)
+        place = f"{address.hostname}:{address.port or DEFAULT_PORT}" if address.hostname else address.path
+        raise StreamsUnavailableError(f"Redis cannot be reached at {place}; start it, or correct REDIS_URL") from error
 
 
 def publish_control(message: AnyControl) -> None:

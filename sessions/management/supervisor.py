@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from workers.errors import NovaError
 
 DEATHS_ALLOWED = 3
+DEATHS_BEFORE_READY_ALLOWED = 2
+"""In a row, of a process that was never ready: it cannot start at all, and trying again costs seconds each time."""
 LONG_LIFE_SECONDS = 60.0
 STOP_SECONDS = 10.0
 READY_SECONDS = 90.0
@@ -70,6 +72,7 @@ class Supervisor:
         self._say = say
         self._children: dict[str, _Child] = {}
         self._deaths: dict[str, int] = {}
+        self._were_ready: set[str] = set()
 
     def start(self, program: Program) -> None:
         """Start and return at once. Raises GivenUpError when there is no such program."""
@@ -145,10 +148,14 @@ class Supervisor:
     def _count_death(self, child: _Child, code: int) -> None:
         """Deaths in a row; a process that was ready and lived long has made up for those before."""
         name = child.program.name
-        if child.ready.is_set() and time.monotonic() - child.started_at > LONG_LIFE_SECONDS:
-            self._deaths[name] = 0
+        if child.reader is not None:
+            child.reader.join(LAST_LINES_WAIT_SECONDS)
+        if child.ready.is_set():
+            self._were_ready.add(name)
+            if time.monotonic() - child.started_at > LONG_LIFE_SECONDS:
+                self._deaths[name] = 0
         self._deaths[name] = self._deaths.get(name, 0) + 1
-        if self._deaths[name] > DEATHS_ALLOWED:
+        if self._deaths[name] > (DEATHS_ALLOWED if name in self._were_ready else DEATHS_BEFORE_READY_ALLOWED):
             raise GivenUpError(f"{name} keeps dying (code {code}); its last line: {_last_line(child)}")
 
     def _forward(self, child: _Child) -> None:
@@ -163,8 +170,6 @@ class Supervisor:
 
 
 def _last_line(child: _Child) -> str:
-    if child.reader is not None:
-        child.reader.join(LAST_LINES_WAIT_SECONDS)
     return next((line.strip() for line in reversed(child.last_lines) if line.strip()), "it said nothing")
 
 

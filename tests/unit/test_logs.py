@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from django.test import Client
 
 from nova_site.env import Environment
 from nova_site.logs import configure_logging
@@ -78,6 +79,15 @@ def test_each_event_is_one_line_of_json_with_a_time_and_a_level(write_log: Any) 
     assert [line["event"] for line in log.lines] == ["first", "second\nin two lines"]
     assert [line["level"] for line in log.lines] == ["info", "warning"]
     assert all(line["timestamp"].endswith("Z") for line in log.lines)
+
+
+def test_a_refused_host_is_one_line_of_warning_without_a_traceback(write_log: Any, client: Client) -> None:
+    log = write_log(NOVA_LOG_FORMAT="console")
+    assert client.get("/accounts/login/", headers={"Host": "evil.example"}).status_code == 400
+    lines = log.text.strip().splitlines()
+    assert len(lines) == 1, log.text
+    assert "warning" in lines[0]
+    assert "Invalid HTTP_HOST header: 'evil.example'" in lines[0]
 
 
 def test_a_line_says_whose_it_is(write_log: Any) -> None:

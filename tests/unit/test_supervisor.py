@@ -10,7 +10,13 @@ import psutil
 import pytest
 
 from sessions.management.redis_server import find_redis_server
-from sessions.management.supervisor import DEATHS_ALLOWED, GivenUpError, Program, Supervisor
+from sessions.management.supervisor import (
+    DEATHS_ALLOWED,
+    DEATHS_BEFORE_READY_ALLOWED,
+    GivenUpError,
+    Program,
+    Supervisor,
+)
 from workers.errors import ConfigurationError
 
 WAIT_SECONDS = 30.0
@@ -127,6 +133,13 @@ def test_a_process_that_keeps_dying_is_given_up_with_its_last_line(supervisor: S
     supervisor.start(program("one", "print('the disk is full'); raise SystemExit(3)"))
     with pytest.raises(GivenUpError, match=r"one keeps dying \(code 3\); its last line: the disk is full"):
         supervisor.wait_until_ready()
+    assert said.lines.count(("", "one ended with code 3; it is started again")) == DEATHS_BEFORE_READY_ALLOWED
+
+
+def test_a_process_that_is_ready_and_dies_each_time_is_given_up_too(supervisor: Supervisor, said: Said) -> None:
+    supervisor.start(program("one", "print('ready', flush=True); raise SystemExit(3)"))
+    with pytest.raises(GivenUpError, match="one keeps dying"):
+        wait_until(lambda: bool(supervisor.revive()))  # type: ignore[func-returns-value]
     assert said.lines.count(("", "one ended with code 3; it is started again")) == DEATHS_ALLOWED
 
 

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from sessions.management.web_files import FoundWeb, find_webs
 
@@ -19,7 +19,7 @@ EXTRA_SECONDS = 2.0
 class Command(BaseCommand):
     help = (
         "Ask the web processes on this machine's PORT to drain (NOVA_DRAIN_SECONDS) and wait until they have. "
-        "Kubernetes calls it before SIGTERM; it always ends with code 0."
+        "Kubernetes calls it before SIGTERM. Exit code 1: there is no web process."
     )
     requires_system_checks = ()
 
@@ -27,7 +27,10 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=None, help="the web processes' port (PORT)")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        webs = find_webs(options["port"] or settings.NOVA.port)
+        port = options["port"] or settings.NOVA.port
+        webs = find_webs(port)
+        if not webs:
+            raise CommandError(f"no web process of port {port} was found on this machine; give --port, or set PORT")
         for web in webs:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(web.pid, signal.SIGUSR1)

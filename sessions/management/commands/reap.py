@@ -8,9 +8,8 @@ from django.db import DatabaseError
 from sessions.configured import web_settings
 from sessions.lifecycle import reap_once
 from sessions.records.retention import retire_some
+from sessions.redis_clients import check_reached
 from workers.errors import StreamsUnavailableError
-
-NOT_REACHED = 2
 
 
 class Command(BaseCommand):
@@ -19,12 +18,13 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
+            check_reached()
             ended = reap_once()
             retired = 0
             while count := retire_some(web_settings().records_kept_days):
                 retired += count
         except StreamsUnavailableError as error:
-            raise CommandError(error.text, returncode=NOT_REACHED) from error
+            raise CommandError(error.text) from error
         except DatabaseError as error:
-            raise CommandError("the database cannot be reached", returncode=NOT_REACHED) from error
+            raise CommandError("the database cannot be reached") from error
         self.stdout.write(f"{len(ended)} idle sessions ended, {retired} old sessions removed")

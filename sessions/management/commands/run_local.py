@@ -1,6 +1,7 @@
 """`manage.py run_local`: the whole system on one machine; Ctrl-C ends all of it."""
 
 import argparse
+import contextlib
 import os
 import secrets
 import sys
@@ -11,9 +12,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from sessions.management.commands.serve import check_free
+from sessions.management.first_checks import check_settings
+from sessions.management.listening import check_free
 from sessions.management.operators import LOCAL_PASSWORD_FILE, local_operator
+from sessions.management.private_folder import keep_private
 from sessions.management.redis_server import free_port, redis_command, wait_for_redis
+from sessions.management.running import RunningFile
 from sessions.management.supervisor import GivenUpError, Program, Supervisor, interrupt_on_signals
 from sessions.management.web_processes import web_programs
 from sessions.settings import WebSettings
@@ -38,8 +42,9 @@ class Command(BaseCommand):
         interrupt_on_signals()
         supervisor = Supervisor(self._say)
         try:
-            self._start(supervisor, options["folder"])
-            supervisor.keep_alive()
+            with contextlib.ExitStack() as until_the_end:
+                self._start(supervisor, options["folder"], until_the_end)
+                supervisor.keep_alive()
         except KeyboardInterrupt:
             self._say("", "\nstopping ...")
         except (GivenUpError, ConfigurationError) as error:
@@ -48,14 +53,16 @@ class Command(BaseCommand):
             supervisor.stop()
         self._say("", "all processes have ended")
 
-    def _start(self, supervisor: Supervisor, folder: Path) -> None:
+    def _start(self, supervisor: Supervisor, folder: Path, until_the_end: contextlib.ExitStack) -> None:
         """The workers need no database, so they start while the migrations run."""
         nova = settings.NOVA
         check_free(nova.host, nova.port)
-        folder.mkdir(exist_ok=True)
+        check_settings(nova)
+        keep_private(folder)
         environment = _environment(folder)
         self._say("", "starting ...")
         _start_redis(supervisor, environment, folder)
+        until_the_end.enter_context(contextlib.closing(_running_file(folder, environment, nova.port)))
         for program in _workers(environment):
             supervisor.start(program)
         call_command("migrate", verbosity=0)
@@ -85,6 +92,13 @@ def _environment(folder: Path) -> dict[str, str]:
     environment["PYTHONUNBUFFERED"] = "1"
     environment.setdefault("PYTHONWARNINGS", ROOT_WARNING)
     return environment
+
+
+def _running_file(folder: Path, environment: dict[str, str], port: int) -> RunningFile:
+    try:
+        return RunningFile(folder, {**environment, "PORT": str(port)})
+    except BlockingIOError:
+        raise ConfigurationError(f"another run on port {port} has begun in {folder.name}; stop it first") from None
 
 
 def _start_redis(supervisor: Supervisor, environment: dict[str, str], folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
+from sessions.management.listening import check_free
 from sessions.management.supervisor import GivenUpError, Supervisor, interrupt_on_signals
 from sessions.management.web_processes import shared_endpoint, web_programs
 from sessions.management.web_server import WebServer
@@ -33,7 +33,10 @@ class Command(BaseCommand):
         if options["shared"]:
             _serve(_shared_endpoint(host, port), port)
             return
-        check_free(host, port)
+        try:
+            check_free(host, port)
+        except ConfigurationError as error:
+            raise CommandError(error.text) from error
         if settings.NOVA.web_processes > 1:
             self._keep_several(host, port)
         else:
@@ -79,15 +82,3 @@ def _shared_endpoint(host: str, port: int) -> str:
         raise CommandError(error.text) from error
     except OSError as error:
         raise CommandError(f"cannot listen on {host}:{port} ({error.strerror})") from error
-
-
-def check_free(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CommandError(
-                f"cannot listen on {host}:{port} ({error.strerror}); stop what uses it, or set PORT to another port"
-            ) from error
