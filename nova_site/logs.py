@@ -22,6 +22,8 @@ Fields = Any
 PRIVATE_PREFIX: Final = "private_"
 BLOT: Final = "***"
 SHORTEST_SECRET: Final = 8
+LONGEST_LINE_BYTES: Final = 8 * 1024
+_LONGEST_FIELDS: Final = (3_000, 800, 200, 50)
 _LOOKS_SECRET: Final = re.compile(
     r"(?P<before>X-Amz-(?:Security-Token|Signature|Credential)=|[Bb]earer |openai-insecure-api-key\.|\bek_|://[^/\s:@\"']*:)"
     r"(?P<secret>[^\s&\"',@/\\]{4,})(?P<after>@?)"
@@ -62,6 +64,20 @@ def without_secrets(secrets: tuple[str, ...]) -> Callable[[Any, str, str], str]:
         return _LOOKS_SECRET.sub(_blotted, line)
 
     return blot
+
+
+def bounded(_: Any, __: str, line: str) -> str:
+    """A JSON line of at most LONGEST_LINE_BYTES; cut after the blotting, for half a secret looks like none."""
+    for longest in _LONGEST_FIELDS:
+        if len(line.encode()) <= LONGEST_LINE_BYTES:
+            break
+        line = json.dumps({name: _cut(value, longest) for name, value in json.loads(line).items()})
+    return line
+
+
+def _cut(value: Any, longest: int) -> Any:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return value if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 
 def _blotted(match: re.Match[str]) -> str:
@@ -114,6 +130,7 @@ def logging_config(env: Environment) -> dict[str, Any]:
                     *exception_formatter,
                     renderer,
                     without_secrets(env.secrets()),
+                    *([bounded] if log_format == "json" else []),
                 ],
             },
         },

@@ -179,3 +179,29 @@ def test_addresses_and_times_are_left_as_they_are(write_log: Any) -> None:
     text = "http://127.0.0.1:8000/livez at 12:30:45, wss://host:443/x"
     logger().info("served", text=text)
     assert log.lines[0]["text"] == text
+
+
+@pytest.mark.parametrize("forged", ['fine"}\n{"event": "forged"}', "\x1b[2K\x1b[31mforged\r\n", "\u2028\u2029\x85\x0b"])
+def test_db_07_what_a_field_holds_begins_no_line_and_colours_none(write_log: Any, forged: str) -> None:
+    log = write_log()
+    structlog.get_logger("nova").info("asked", name=forged)
+    assert [(line["event"], line["name"]) for line in log.lines] == [("asked", forged)]
+    assert log.text.count("\n") == 1
+    assert log.text.strip().isprintable()
+
+
+@pytest.mark.parametrize("huge", ["x" * 1_000_000, "\u97f3" * 50_000, ["frame"] * 20_000, {"a": "b" * 90_000}])
+def test_db_07_a_huge_field_is_cut_and_its_line_stays_one_of_8_kib(write_log: Any, huge: Any) -> None:
+    log = write_log()
+    structlog.get_logger("nova").info("asked", huge=huge, number=7, **{f"more{n}": "y" * 900 for n in range(9)})
+    [line] = log.lines
+    assert len(log.text.encode()) <= 8 * 1024 + 1
+    assert (line["event"], line["number"]) == ("asked", 7)
+    assert "characters)" in line["huge"]
+
+
+def test_db_07_a_cut_leaves_no_half_of_a_secret(write_log: Any) -> None:
+    log = write_log()
+    structlog.get_logger("nova").info("asked", huge="z" * 2_990 + CANARIES[0] + "z" * 9_000)
+    assert "canary" not in log.text
+    assert "***" in log.text
