@@ -15,7 +15,7 @@ _KAISER_BETA: Final = 7.0
 _PASSBAND: Final = 0.95
 _LONGEST_BLOCK_SECONDS: Final = 0.015
 _USUAL_BLOCK_SECONDS: Final = 0.002
-"""Of 1 block or many: with blocks of 2 or 3 samples a tenth of the time went into sums, the rest into copies of windows."""
+"""Of one block or many: blocks of 2 or 3 samples took half as long again (69 to 48 microseconds for 100 ms of 24 kHz)."""
 _LARGEST_BANK: Final = 200_000
 
 
@@ -110,7 +110,7 @@ class _BlockConverter:
 
 
 def _windows(samples: _Floats, count: int, width: int, step: int) -> _Floats:
-    """(count, width), each `step` further on; a view as numpy's sliding_window_view gives, at a tenth of its cost."""
+    """(count, width), each `step` further on; the view that numpy's sliding_window_view gives, without its checks."""
     return np.ndarray((count, width), np.float32, samples, strides=(step * samples.itemsize, samples.itemsize))
 
 

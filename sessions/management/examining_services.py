@@ -19,7 +19,8 @@ HEARING_LIMIT_SECONDS: Final = 15.0
 MENDS: Final = {
     "aws_credentials": "set AWS_PROFILE, keys, or give the pod its role",
     "stt_credentials": "set AWS_PROFILE, keys, or give the pod its role",
-    "model_unavailable": "open the model in Bedrock's catalogue, or set NOVA_MODEL_ID and AWS_REGION to one you have",
+    "llm_unavailable": "open the model in Bedrock's catalogue, or set NOVA_MODEL_ID and AWS_REGION to one you have",
+    "first_token_late": "look at the network and AWS_REGION",
     "provider_throttled": "ask for a higher quota, or try again in a minute",
     "provider_unavailable": "look at the network and AWS_REGION",
     "provider_timeout": "look at the network and AWS_REGION",

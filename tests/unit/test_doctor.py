@@ -85,3 +85,11 @@ def test_a_port_that_another_program_has_is_told() -> None:
         taken.bind(("127.0.0.1", 0))
         found = examine_port(replace(web_settings(), host="127.0.0.1", port=taken.getsockname()[1]))
     assert (found.verdict, "set PORT" in found.mend) == ("bad", True)
+
+
+def test_a_model_that_the_account_lacks_comes_with_its_mend(house: House) -> None:
+    house.aws.script(bedrock=[{"error": {"type": "AccessDeniedException", "message": "no access to the model"}}])
+    done = doctor(house)
+    assert done.returncode == 1
+    assert "no access to the model" in done.stdout
+    assert "language model: open the model in Bedrock's catalogue" in done.stdout

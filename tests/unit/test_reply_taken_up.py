@@ -158,3 +158,11 @@ def test_nobody_is_told_of_a_delay_while_nobody_listens() -> None:
     scene.reply.check()
     assert scene.host.of(facts.Noticed) == []
     assert scene.reply.spoken.sentences == []
+
+
+def test_words_that_were_told_before_their_sound_are_not_told_again() -> None:
+    first = begun(spoken=0, until_ms=300, written=1)
+    assert first.host.text() == TEXTS[0]
+    second = taken_up(first)
+    second.host.pass_time(1_000)
+    assert second.host.text() == ""
