@@ -107,6 +107,7 @@ class Doorkeeper:
                 self._wake_with(session, row)
         else:
             session = await self._resume(visitor, visitor.resume, channel_name, row, transport)
+        metrics.SESSIONS_OPENED.inc()
         logger.info("socket_opened", channel_name=channel_name, session_id=session.session_id)
         return session
 
@@ -136,7 +137,6 @@ class Doorkeeper:
         finally:
             if not is_open:
                 self.close(session)
-        metrics.SESSIONS_OPENED.inc()
         self._sessions.started(session)
         return session
 
