@@ -22,7 +22,7 @@ class Meeting:
     """Where one reply and its speech task meet when they run in the same process; used by their two greenlets."""
 
     def __init__(self) -> None:
-        self._body: bytes | None = None
+        self._request: SpeechRequest | None = None
         self._is_closed = False
         self._is_awaited = False
         self._has_come = threading.Event()
@@ -33,17 +33,18 @@ class Meeting:
         self._is_awaited = not self._is_closed
         return self._is_awaited
 
-    def wait(self, seconds: float) -> bytes | None:
+    def wait(self, seconds: float) -> SpeechRequest | None:
+        """None: nothing came in time, or there is nothing to say."""
         self._has_come.wait(seconds)
-        return self._body
+        return self._request
 
-    def give(self, body: bytes) -> bool:
+    def give(self, request: SpeechRequest | None) -> bool:
         """False when the speech task is not here: it will look in Redis."""
         self._is_closed = True
         if not self._is_awaited:
             self._is_told.set()
             return False
-        self._body = body
+        self._request = request
         self._has_come.set()
         return True
 
@@ -90,16 +91,17 @@ class OpeningSpeech:
         with written_together(self._client) as pipeline:
             add_output(pipeline, self._address.output_stream, entry)
             if self._is_awaited and self._voice is not None:
-                self._put(pipeline, to_json(SpeechRequest(self._address, 0, entry.text, self._voice)))
+                self._put(pipeline, SpeechRequest(self._address, 0, entry.text, self._voice))
         self._meeting.tell()
 
     def withdraw(self) -> None:
         """There is no first sentence: the waiting task may end."""
         if self._is_awaited:
             with written_together(self._client) as pipeline:
-                self._put(pipeline, NOTHING)
+                self._put(pipeline, None)
 
-    def _put(self, pipeline: Any, body: bytes) -> None:
+    def _put(self, pipeline: Any, request: SpeechRequest | None) -> None:
         self._is_awaited = False
-        if not self._meeting.give(body):
+        if not self._meeting.give(request):
+            body = to_json(request) if request is not None else NOTHING
             put_request(pipeline, keys.speech_request(self._address.reply_id, 0), body)

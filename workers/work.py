@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import redis
 import structlog
@@ -37,6 +37,7 @@ from workers.tool_answers import RunTool
 from workers.transcript_table import TranscriptTable
 
 logger = structlog.get_logger(__name__)
+Taken = TypeVar("Taken")
 Stage = Literal["reply", "speech", "frame"]
 TASK_OF: Final[dict[Stage, str]] = {
     "reply": "generate_reply",
@@ -129,11 +130,10 @@ class TalkingWork:
 
     def synthesize_speech(self, reply_id: str, sentence_index: int) -> None:
         meeting = self.meetings.find(reply_id) if sentence_index == 0 else None
-        body = self._take_speech(reply_id, sentence_index, meeting)
-        if not body:
+        request = self._take_speech(reply_id, sentence_index, meeting)
+        if request is None:
             logger.info("speech_not_wanted", reply_id=reply_id, sentence_index=sentence_index)
             return
-        request = from_json(SpeechRequest, body)
         with self._running("speech", request.address, sentence_index):
             self._speak(request, meeting)
 
@@ -146,12 +146,13 @@ class TalkingWork:
         """The task may have been published before its request was known. None or empty: nobody wants it any more."""
         return self._unless_cancelled(reply_id, lambda: self.handover.take(key, wait_seconds, is_given_up))
 
-    def _take_speech(self, reply_id: str, sentence_index: int, meeting: Meeting | None) -> bytes | None:
+    def _take_speech(self, reply_id: str, sentence_index: int, meeting: Meeting | None) -> SpeechRequest | None:
         if meeting is not None and meeting.is_joined():
             return self._unless_cancelled(reply_id, lambda: meeting.wait(keys.PREPARED_SPEECH_SECONDS))
-        return self._take(reply_id, keys.speech_request(reply_id, sentence_index), keys.PREPARED_SPEECH_SECONDS)
+        body = self._take(reply_id, keys.speech_request(reply_id, sentence_index), keys.PREPARED_SPEECH_SECONDS)
+        return from_json(SpeechRequest, body) if body else None
 
-    def _unless_cancelled(self, reply_id: str, wait: Callable[[], bytes | None]) -> bytes | None:
+    def _unless_cancelled(self, reply_id: str, wait: Callable[[], Taken | None]) -> Taken | None:
         """None, too, for what was cancelled before the task began."""
         try:
             with self.cancellations.watched(reply_id):

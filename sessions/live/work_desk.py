@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Protocol
 
 import redis
@@ -23,6 +24,7 @@ from workers.streams.messages import (
     SpeechRequest,
     TranscriptEntry,
 )
+from workers.streams.prompt_commands import PromptCommands
 from workers.streams.redis_clients import async_command_client, command_client
 from workers.tasks import compress_frame, generate_reply, synthesize_speech
 
@@ -73,6 +75,7 @@ class CeleryWorkDesk:
     def __init__(self, redis_url: str, web_id: str) -> None:
         self._client = command_client(redis_url, max_connections=PUBLISHING_THREADS + 4)
         self._async_client = async_command_client(redis_url, max_connections=HANDOVER_CONNECTIONS)
+        self._prompt = PromptCommands(redis_url, max_connections=HANDOVER_CONNECTIONS)
         self._output_stream = keys.output_stream(web_id)
         self._publishers = [
             concurrent.futures.ThreadPoolExecutor(1, f"publish-{number}") for number in range(PUBLISHING_THREADS)
@@ -89,12 +92,13 @@ class CeleryWorkDesk:
             logger.warning("reply_not_prepared", code=error.code)
 
         self._publish(reply_id, generate_reply, (reply_id,), on_failure)
+        self._start(self._prompt.make_ready(), on_failure)
 
     def request_reply(
         self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure, is_prepared: bool = False
     ) -> None:
         if is_prepared:
-            self._start(self._hand_over_reply(request, words), on_failure)
+            self._hand_over_reply(request, words, on_failure)
             return
         reply_id = request.address.reply_id
 
@@ -156,12 +160,26 @@ class CeleryWorkDesk:
         self._signals.shutdown(wait=False, cancel_futures=True)
         self._client.close()
         await self._async_client.aclose()
+        await self._prompt.close()
 
-    async def _hand_over_reply(self, request: ReplyRequest, words: TranscriptEntry | None) -> None:
-        """On the event loop itself: nothing on the way from the user's last word to the waiting task changes threads."""
+    def _hand_over_reply(self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure) -> None:
+        """In this very call: between the user's last word and the waiting task nothing else of the process comes first.
+        What may have been lost goes once more in the ordinary way; no task takes two requests."""
+        if self._is_full(on_failure):
+            return
         pipeline = self._async_client.pipeline(transaction=False)
         self._add_request(pipeline, request, words)
-        await pipeline.execute()
+        commands = [arguments for arguments, _ in pipeline.command_stack]
+        sent = self._prompt.send(commands)
+
+        async def confirmed() -> None:
+            if sent is not None:
+                with suppress(redis.ConnectionError, redis.TimeoutError, OSError):
+                    await self._prompt.confirm(sent, len(commands))
+                    return
+            await pipeline.execute()
+
+        self._start(confirmed(), on_failure)
 
     def _add_request(self, pipeline: Any, request: ReplyRequest, words: TranscriptEntry | None) -> None:
         if words is not None:
@@ -196,13 +214,18 @@ class CeleryWorkDesk:
         self._start(_in_thread(pool, job), on_failure)
 
     def _start(self, work: Coroutine[Any, Any, None], on_failure: OnFailure) -> None:
-        if len(self._running) >= MAX_WAITING_JOBS:
+        if self._is_full(on_failure):
             work.close()
-            on_failure(StreamsUnavailableError("too much work waits to be published", code="publish_queue_full"))
             return
         task = asyncio.get_running_loop().create_task(self._run(work, on_failure))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+
+    def _is_full(self, on_failure: OnFailure) -> bool:
+        if len(self._running) < MAX_WAITING_JOBS:
+            return False
+        on_failure(StreamsUnavailableError("too much work waits to be published", code="publish_queue_full"))
+        return True
 
     async def _run(self, work: Coroutine[Any, Any, None], on_failure: OnFailure) -> None:
         begun_at = time.perf_counter()

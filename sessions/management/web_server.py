@@ -111,6 +111,8 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
             _send_close(protocol, message)
             return
         await super().handle_reply(protocol, message)
+        if message["type"] == "websocket.send":
+            _write_now(protocol.transport)
         self._cut_if_deaf(protocol)
 
     def _stop(self) -> "defer.Deferred[None]":
@@ -138,6 +140,12 @@ class WebServer(daphne.server.Server):  # type: ignore[misc]
             CLIENTS_CUT.of("deaf").inc()
             logger.warning("deaf_client_cut", unsent_bytes=_unsent_bytes(transport))
             transport.abortConnection()
+
+
+def _write_now(transport: Any) -> None:
+    """twisted would write in its next turn, after all else that is due then. What goes wrong it sees there again."""
+    if transport is not None and transport.connected and not transport.disconnecting:
+        transport.doWrite()
 
 
 def _send_close(protocol: Any, message: Any) -> None:

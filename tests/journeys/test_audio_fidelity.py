@@ -90,7 +90,9 @@ async def test_half_a_sample_is_refused_and_shifts_nothing_that_follows(house: H
 
 async def _hear_a_tone(house: House) -> Client:
     voice = {"polly": {"tone_hz": TONE_HZ, "amplitude": TONE_AMPLITUDE, "duration_ms": 1_500}}
-    await tell_script(house, bedrock=[{"text": "A tone."}], defaults=voice)
+    # Matched: the test before ends in the middle of a turn, whose reply would take this text.
+    answer = {"match": {"last_user_text": "Sing"}, "text": "A tone."}
+    await tell_script(house, bedrock=[answer], defaults=voice)
     async with connect(house) as client:
         await client.ask("Sing.")
     return client
@@ -117,7 +119,7 @@ def test_the_tone_is_as_long_at_the_client_as_it_was_spoken(tone: bytes) -> None
 
 
 async def test_sound_is_base64_of_whole_samples_in_every_delta(house: House) -> None:
-    await tell_script(house, bedrock=[{"text": "Whole samples, please."}])
+    await tell_script(house, bedrock=[{"match": {"last_user_text": "Speak"}, "text": "Whole samples, please."}])
     async with connect(house) as client:
         await client.ask("Speak.")
     sizes = [len(base64.b64decode(heard.event.delta)) for heard in client.of("response.output_audio.delta")]

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from workers.language_model.contract import ModelOptions
-from workers.opening_speech import Meeting, Meetings, OpeningSpeech
+from workers.opening_speech import NOTHING, Meeting, Meetings, OpeningSpeech
 from workers.streams import keys
 from workers.streams.codec import from_json, output_from_fields
 from workers.streams.handover import Handover
@@ -52,9 +52,9 @@ def on_redis(handover: Handover) -> bytes | None:
     return handover.take(keys.speech_request(REPLY, 0), 0.2)
 
 
-def text_of(body: bytes | None) -> str:
-    assert body
-    return from_json(SpeechRequest, body).text
+def text_of(request: SpeechRequest | bytes | None) -> str:
+    assert request
+    return (request if isinstance(request, SpeechRequest) else from_json(SpeechRequest, request)).text
 
 
 def test_a_task_that_waits_in_the_same_process_is_given_the_sentence_by_hand(
@@ -108,8 +108,19 @@ def test_no_sound_leaves_before_the_sentence_is_on_the_output_stream(client: "re
 
 def test_without_a_first_sentence_the_waiting_task_is_let_go(client: "redis.Redis", meeting: Meeting) -> None:
     meeting.is_joined()
+    waiting = threading.Thread(target=meeting.wait, args=(2 * WAIT_SECONDS,))
+    waiting.start()
     opening(client, meeting).withdraw()
-    assert meeting.wait(0) == b""
+    waiting.join(WAIT_SECONDS)
+    assert not waiting.is_alive()
+    assert meeting.wait(0) is None
+
+
+def test_a_task_of_another_process_is_let_go_by_a_word_on_redis(
+    client: "redis.Redis", handover: Handover, meeting: Meeting
+) -> None:
+    opening(client, meeting).withdraw()
+    assert on_redis(handover) == NOTHING
 
 
 def test_a_reply_that_speaks_nothing_hands_nothing_over(

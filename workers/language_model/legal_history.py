@@ -1,5 +1,6 @@
 """Makes any history one that Converse accepts; pure, and knows nothing of the wire."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
@@ -30,12 +31,18 @@ def legal_messages(messages: tuple[ModelMessage, ...]) -> tuple[ModelMessage, ..
         merged.insert(0, ModelMessage("user", (BEGINNING,)))
     if merged[-1].role == "assistant":
         merged.append(ModelMessage("user", (GO_ON,)))
-    return tuple(replace(message, parts=_ordered(message.parts)) for message in merged)
+    return tuple(with_parts(message, _ordered(message.parts)) for message in merged)
+
+
+def with_parts(message: ModelMessage, parts: Iterable[ModelPart]) -> ModelMessage:
+    """Most messages of a long history stay what they are, and are not made anew."""
+    kept = tuple(parts)
+    return message if kept == message.parts else ModelMessage(message.role, kept)
 
 
 def without_tools(messages: tuple[ModelMessage, ...]) -> tuple[ModelMessage, ...]:
     """The same history for a request that offers no tools: results become words of the user, uses go."""
-    return tuple(replace(message, parts=tuple(_as_text(part) for part in message.parts)) for message in messages)
+    return tuple(with_parts(message, map(_as_text, message.parts)) for message in messages)
 
 
 def shortened(messages: tuple[ModelMessage, ...]) -> tuple[ModelMessage, ...]:
@@ -57,7 +64,7 @@ def newest_pictures(messages: tuple[ModelMessage, ...], *, count: int, max_bytes
                 pictures_left -= 1
                 bytes_left -= len(part.data)
             parts.append(part)
-        kept.append(replace(message, parts=tuple(reversed(parts))))
+        kept.append(with_parts(message, reversed(parts)))
     return tuple(reversed(kept))
 
 
@@ -79,7 +86,7 @@ def _pair_tools(messages: tuple[ModelMessage, ...]) -> list[ModelMessage]:
                 answered.add(part.tool_use_id)
                 replies.append(result)
             parts.append(part)
-        paired.append(replace(message, parts=tuple(parts)))
+        paired.append(with_parts(message, parts))
         if replies:
             paired.append(ModelMessage("user", tuple(replies)))
     return paired
@@ -101,8 +108,7 @@ def _result_after(
 
 
 def _cleaned(message: ModelMessage) -> ModelMessage:
-    parts = (part for part in message.parts if not _is_unwanted(message.role, part))
-    return replace(message, parts=tuple(_filled(part) for part in parts))
+    return with_parts(message, [_filled(part) for part in message.parts if not _is_unwanted(message.role, part)])
 
 
 def _is_unwanted(role: Role, part: ModelPart) -> bool:
@@ -121,7 +127,7 @@ def _merge_neighbours(messages: list[ModelMessage]) -> list[ModelMessage]:
     merged: list[ModelMessage] = []
     for message in messages:
         if merged and merged[-1].role == message.role:
-            merged[-1] = replace(message, parts=merged[-1].parts + message.parts)
+            merged[-1] = ModelMessage(message.role, merged[-1].parts + message.parts)
         else:
             merged.append(message)
     return merged
@@ -129,7 +135,7 @@ def _merge_neighbours(messages: list[ModelMessage]) -> list[ModelMessage]:
 
 def _ordered(parts: tuple[ModelPart, ...]) -> tuple[ModelPart, ...]:
     """Results first, pictures before text, uses last; the order within each kind stays."""
-    return tuple(sorted(parts, key=_rank))
+    return tuple(sorted(parts, key=_rank)) if len(parts) > 1 else parts
 
 
 def _rank(part: ModelPart) -> int:

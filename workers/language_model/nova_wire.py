@@ -1,7 +1,6 @@
 """The shape of a ConverseStream request for Nova; pure: typed request in, keyword arguments of boto3 out."""
 
 import re
-from dataclasses import replace
 from typing import Any, Final
 
 from workers.language_model.contract import (
@@ -14,7 +13,7 @@ from workers.language_model.contract import (
     ToolSpec,
     ToolUsePart,
 )
-from workers.language_model.legal_history import legal_messages, newest_pictures, without_tools
+from workers.language_model.legal_history import legal_messages, newest_pictures, with_parts, without_tools
 from workers.language_model.model_table import ModelFacts, model_facts
 from workers.language_model.nova_tools import ToolNames, nova_schema, wire_id
 from workers.vision.picture_size import picture_size
@@ -64,7 +63,7 @@ def _sendable(request: ModelRequest) -> tuple[ModelMessage, ...]:
 
 
 def _without_unfit(message: ModelMessage, facts: ModelFacts) -> ModelMessage:
-    return replace(message, parts=tuple(part for part in message.parts if not _is_unfit(part, facts)))
+    return with_parts(message, [part for part in message.parts if not _is_unfit(part, facts)])
 
 
 def _is_unfit(part: ModelPart, facts: ModelFacts) -> bool:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,6 +60,7 @@ class _Call:
 @dataclass(frozen=True, slots=True)
 class _Answer:
     body: Any
+    content_type: str
     engine: str
     billed_characters: int
     asked_at: float
@@ -125,26 +126,25 @@ class AwsPolly:
             engine = self._engines.get((call.voice.voice, call.voice.engine), call.voice.engine)
             with self._limiter.place(engine, call.urgency, call.wait_until):
                 try:
-                    answer = self._ask(call, engine, output, content_type)
+                    answer = self._ask(call, engine, output)
                 except botocore.exceptions.ClientError as error:
                     if not self._learn(call.voice, engine, error_code(error)):
                         raise
                     continue
-                with closing(answer.body):
+                try:
+                    if not answer.content_type.startswith(content_type):
+                        raise ProviderUnavailableError(f"Polly answered with something that is no {content_type}")
                     yield answer
+                finally:
+                    answer.body.close()
+                    _tell_bill(call, answer)
                 return
 
-    def _ask(self, call: _Call, engine: str, output: dict[str, Any], content_type: str) -> _Answer:
+    def _ask(self, call: _Call, engine: str, output: dict[str, Any]) -> _Answer:
         asked_at = time.monotonic()
         answer = self._client.synthesize_speech(**self._arguments(call, engine), **output)
         billed = int(answer.get("RequestCharacters") or len(call.text))
-        metrics.count_characters(engine, call.urgency.name.lower(), billed)
-        log.info("polly_billed", characters=billed, engine=engine, purpose=call.urgency.name.lower())
-        body = answer["AudioStream"]
-        if not str(answer.get("ContentType", "")).startswith(content_type):
-            body.close()
-            raise ProviderUnavailableError(f"Polly answered with something that is no {content_type}")
-        return _Answer(body, engine, billed, asked_at)
+        return _Answer(answer["AudioStream"], str(answer.get("ContentType", "")), engine, billed, asked_at)
 
     def _arguments(self, call: _Call, engine: str) -> dict[str, Any]:
         voice = call.voice
@@ -172,6 +172,13 @@ class AwsPolly:
             log.warning("polly_voice_lacks_language", voice=voice.voice, language=voice.language)
             return True
         return False
+
+
+def _tell_bill(call: _Call, answer: _Answer) -> None:
+    """At the answer's end, however it came: before the first sound it would stand in its way."""
+    purpose = call.urgency.name.lower()
+    metrics.count_characters(answer.engine, purpose, answer.billed_characters)
+    log.info("polly_billed", characters=answer.billed_characters, engine=answer.engine, purpose=purpose)
 
 
 def _chunks(raw_response: Any, first_byte_until: float) -> Iterator[bytes]:

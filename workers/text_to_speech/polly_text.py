@@ -33,6 +33,8 @@ def _is_named_sign(character: str) -> bool:
 
 
 def without_control_characters(text: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(character for character in text if character in "\n\t" or not _is_unspeakable(character))
 
 
