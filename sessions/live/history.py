@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
+from itertools import islice
 
 from sessions.live.items import Content, FunctionCallItem, FunctionOutputItem, Item, MessageItem
 from workers.errors import BadInputError
@@ -151,12 +152,13 @@ class History:
     ) -> tuple[StoredMessage, ...]:
         """The last `max_messages` with content, oldest first; roles may still repeat: the provider's side joins them."""
         left_out, extra = set(without), dict(remembered.by_item)
-        messages = (
+        newest_first = (
             _message(item, extra.get(key, ()), key not in remembered.without_pictures)
-            for key, item in self._items.items()
+            for key, item in reversed(self._items.items())
             if key not in left_out
         )
-        return tuple(message for message in messages if message is not None)[-max_messages:]
+        kept = list(islice((message for message in newest_first if message is not None), max_messages))
+        return tuple(reversed(kept))
 
 
 def items_for_model(items: Iterable[Item]) -> tuple[StoredMessage, ...]:
@@ -168,7 +170,7 @@ def _is_users(item: Item) -> bool:
 
 
 def _text_of(item: MessageItem) -> str:
-    return " ".join(content.text for content in item.content if content.text).strip()
+    return " ".join([content.text for content in item.content if content.text]).strip()
 
 
 def _message(item: Item, extra: tuple[StoredPart, ...] = (), has_pictures: bool = True) -> StoredMessage | None:
@@ -180,8 +182,11 @@ def _message(item: Item, extra: tuple[StoredPart, ...] = (), has_pictures: bool 
         return None
     parts: list[StoredPart] = list(extra)
     if has_pictures:
-        shown = (content for content in item.content if content.frame_key)
-        parts += [FramePart(content.frame_key, "upload", content.captured_at_ms) for content in shown]
+        parts += [
+            FramePart(content.frame_key, "upload", content.captured_at_ms)
+            for content in item.content
+            if content.frame_key
+        ]
     text = _text_of(item)
     if text:
         parts.append(TextPart(text))

@@ -38,7 +38,7 @@ class SileroParameters:
     threshold: float = 0.5
     hysteresis: float = 0.15
     min_speech_ms: int = 50
-    hangover_ms: int = 200
+    hangover_ms: int = 180
     gate: GateParameters = field(default_factory=GateParameters)
 
     def with_threshold(self, threshold: float) -> "SileroParameters":

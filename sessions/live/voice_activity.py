@@ -37,7 +37,7 @@ class VoiceActivityParameters:
     range_db: float = 32.0
     quietest_dbfs: float = -52.0
     start_windows: int = 2
-    hangover_ms: int = 200
+    hangover_ms: int = 180
     flattest: float = 0.25
     flattest_untilted: float = 0.4
     least_band_share: float = 0.08
