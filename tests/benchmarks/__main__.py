@@ -16,6 +16,7 @@ from tests.benchmarks import (
     speech_end,
     turn_engine,
     vision,
+    voice_activity,
 )
 from tests.benchmarks.report import Table, header
 from tests.benchmarks.turn_quality import measure as turn_quality
@@ -64,6 +65,11 @@ def _vision(_: HouseKeeper) -> Iterator[Table]:
     yield from vision.measure()
 
 
+def _voice_activity(_: HouseKeeper) -> Iterator[Table]:
+    yield voice_activity.measure_model()
+    yield voice_activity.measure()
+
+
 def _turn_engine(_: HouseKeeper) -> Iterator[Table]:
     yield turn_engine.measure()
 
@@ -87,6 +93,7 @@ BENCHMARKS = {
     "speech_end": _speech_end,
     "interruption": _interruption,
     "streams": _streams,
+    "voice_activity": _voice_activity,
     "memory": _memory,
     "frame": _frame,
     "vision": _vision,

@@ -7,10 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
 
 from sessions.live.resampling import StreamResampler
 from sessions.live.silero_batch import SileroBatch
-from sessions.live.silero_model import SileroModel
+from sessions.live.silero_model import INPUT_SAMPLES, STATE_SIZE, SileroModel
 from sessions.live.silero_voice import SileroVoiceActivity
 from sessions.live.voice_activity import EnergyVoiceActivity, VoiceActivity
 from tests.benchmarks.report import Table, load_note, percentile
@@ -20,6 +23,8 @@ SESSIONS = 100
 SECONDS = 5.0
 WARM_UP_SECONDS = 1.0
 LIMIT_SECONDS = 60
+MODEL_BATCHES = (1, 4, 16, 64)
+MODEL_RUNS = 200
 GOAL = "< 25"
 _TEXT = "Hello there, my friend. What time is it today? Please tell me a story of the sea and the ships. "
 _PAUSE_SECONDS = 0.4
@@ -44,6 +49,26 @@ CASES = (
     Case("silero, one session, 24 kHz, 100 ms", "silero", 24_000, 100, 1, 1),
     Case("energy, all talk, 24 kHz, 100 ms", "energy", 24_000, 100, 100),
 )
+
+
+def measure_model() -> Table:
+    """The yardstick of the table after it: how fast this machine is at the model itself."""
+    table = Table(f"Silero's model itself {load_note()}", ("windows of 32 ms together", "microseconds each, p50"))
+    model = SileroModel()
+    model.warm_up()
+    for together in MODEL_BATCHES:
+        windows = np.zeros((together, INPUT_SAMPLES), np.float32)
+        states = np.zeros((2, together, STATE_SIZE), np.float32)
+        run = partial(model.run, windows, states)
+        took = [_microseconds(run) / together for _ in range(MODEL_RUNS)]
+        table.add(str(together), percentile(took, 50))
+    return table
+
+
+def _microseconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1_000_000
 
 
 def measure() -> Table:
@@ -149,4 +174,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         print(json.dumps(asyncio.run(_measure_here(CASES[int(sys.argv[1])]))))
     else:
+        print(measure_model().text())
         print(measure().text())
