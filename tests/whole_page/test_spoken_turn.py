@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, TimeoutError, sync_playwright
 
 from tests.browser.conftest import QUIET_FLAGS, browser_path
 from tests.house import House
@@ -49,17 +49,26 @@ def page(house: House, tmp_path: Path) -> Iterator[Page]:
         browser.close()
 
 
-def test_a_question_asked_aloud_is_answered_aloud_and_the_answer_can_be_silenced(page: Page) -> None:
+def test_a_question_asked_aloud_is_answered_aloud_and_the_answer_can_be_silenced(page: Page, house: House) -> None:
     page.get_by_role("button", name="Connect", exact=True).click()
     page.wait_for_function("() => novaProbe.state.phase === 'open'", timeout=ANSWER_LIMIT_MS)
     asked = "() => novaProbe.captions.filter((each) => each.role === 'user').map((each) => each.text).join(' ')"
     page.wait_for_function(f"() => ({asked})().length > 0", timeout=ANSWER_LIMIT_MS)
-    page.wait_for_function(
-        """() => { const last = novaProbe.captions.at(-1);
-                   return last && last.role !== 'user' && novaProbe.played_rms > 0.02; }""",
-        timeout=ANSWER_LIMIT_MS,
-    )
+    try:
+        page.wait_for_function(
+            """() => { const last = novaProbe.captions.at(-1);
+                       return last && last.role !== 'user' && novaProbe.played_rms > 0.02; }""",
+            timeout=ANSWER_LIMIT_MS,
+        )
+    except TimeoutError:
+        pytest.fail(_what_was_seen(page, house))
     heard = set(str(page.evaluate(asked)).lower().replace("?", "").split())
     assert len(heard & set(QUESTION.split())) >= 2
     silent_after_ms = float(page.evaluate(INTERRUPT_AND_MEASURE, "Interrupt"))
     assert silent_after_ms <= SILENCE_LIMIT_MS
+
+
+def _what_was_seen(page: Page, house: House) -> str:
+    seen = page.evaluate("() => JSON.stringify([novaProbe.state, novaProbe.captions, novaProbe.played_rms])")
+    logs = [f"--- {process.name}\n{process.log()[-3_000:]}" for process in house.processes]
+    return "\n".join([f"no answer was heard: {seen}", *logs])
