@@ -31,8 +31,8 @@ INTERRUPT_AND_MEASURE = """async (name) => {
 
 @pytest.fixture
 def page(house: House, tmp_path: Path) -> Iterator[Page]:
-    """A browser whose microphone asks the question once, three seconds after it is opened."""
-    question = write_question(tmp_path / "question.wav", QUESTION, lead_ms=3_000, silence_ms=60_000)
+    """A browser whose microphone asks the question once, six seconds after it is opened: a cold page takes its time."""
+    question = write_question(tmp_path / "question.wav", QUESTION, lead_ms=6_000, silence_ms=60_000)
     flags = [
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
