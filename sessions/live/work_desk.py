@@ -91,8 +91,11 @@ class CeleryWorkDesk:
         def on_failure(error: NovaError) -> None:
             logger.warning("reply_not_prepared", code=error.code)
 
-        self._publish(reply_id, generate_reply, (reply_id,), on_failure)
-        self._start(self._prompt.make_ready(), on_failure)
+        async def prepared() -> None:
+            await _in_thread(self._publisher_of(reply_id), lambda: _publish(generate_reply, (reply_id,)))
+            await self._prompt.make_ready()
+
+        self._start(prepared(), on_failure)
 
     def request_reply(
         self, request: ReplyRequest, words: TranscriptEntry | None, on_failure: OnFailure, is_prepared: bool = False

@@ -42,9 +42,12 @@ class PromptCommands:
         self._max_connections = max_connections
         self._open: set[_Prompt] = set()
         self._free: list[_Prompt] = []
+        self._lost: list[_Prompt] = []
 
     async def make_ready(self) -> None:
-        """One connection more when none is free. Raises RedisError, OSError."""
+        """One connection more when none is free; those that were found lost are closed. Raises RedisError, OSError."""
+        while self._lost:
+            await self._drop(self._lost.pop())
         if self._free or len(self._open) >= self._max_connections:
             return
         connection = self._kind(**self._arguments)
@@ -62,7 +65,7 @@ class PromptCommands:
             connection = self._free.pop()
             if connection.write_now(commands):
                 return connection
-            self._open.discard(connection)
+            self._lost.append(connection)
         return None
 
     async def confirm(self, connection: "_Prompt", answers: int) -> None:
@@ -76,11 +79,15 @@ class PromptCommands:
             if is_sound:
                 self._free.append(connection)
             else:
-                self._open.discard(connection)
-                await connection.disconnect(nowait=True)
+                await self._drop(connection)
 
     async def close(self) -> None:
         for connection in self._open:
             await connection.disconnect(nowait=True)
         self._open.clear()
         self._free.clear()
+        self._lost.clear()
+
+    async def _drop(self, connection: "_Prompt") -> None:
+        self._open.discard(connection)
+        await connection.disconnect(nowait=True)
