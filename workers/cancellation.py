@@ -29,7 +29,7 @@ class Cancellations:
         self._cancelled[reply_id] = time.monotonic()
         self._forget_old()
         for greenlet in self._running.get(reply_id, ()):
-            gevent.get_hub().loop.run_callback(self._throw, reply_id, greenlet)
+            self._throw_soon(reply_id, greenlet, ReplyCancelled())
 
     def is_cancelled(self, reply_id: str) -> bool:
         return reply_id in self._cancelled
@@ -55,15 +55,18 @@ class Cancellations:
 
     def end_all(self, make_error: Callable[[], NovaError]) -> list[str]:
         """Every running task gets an error of its own. Returns their replies."""
-        for greenlets in self._running.values():
+        for reply_id, greenlets in self._running.items():
             for greenlet in greenlets:
-                gevent.get_hub().loop.run_callback(greenlet.throw, make_error())
+                self._throw_soon(reply_id, greenlet, make_error())
         return sorted(self._running)
 
-    def _throw(self, reply_id: str, greenlet: gevent.Greenlet) -> None:
+    def _throw_soon(self, reply_id: str, greenlet: gevent.Greenlet, error: NovaError | ReplyCancelled) -> None:
+        gevent.get_hub().loop.run_callback(self._throw, reply_id, greenlet, error)
+
+    def _throw(self, reply_id: str, greenlet: gevent.Greenlet, error: NovaError | ReplyCancelled) -> None:
         """Runs in the hub: between this check and the throw no other greenlet can run."""
         if greenlet in self._running.get(reply_id, ()) and not greenlet.dead:
-            greenlet.throw(ReplyCancelled)
+            greenlet.throw(error)
 
     def _forget_old(self) -> None:
         oldest_allowed = time.monotonic() - keys.REMEMBERED_SECONDS

@@ -124,9 +124,13 @@ class TalkingWork:
         def emit(entry: OutputEntry) -> None:
             self.writer.write(address.output_stream, entry)
 
-        with self.meetings.opened(reply_id) as meeting, self._running("reply", address, -1):
-            opening = OpeningSpeech(self.client, request, meeting)
-            ReplyWriter(request, self.model, self.client, self.transcripts, self.run_tool, emit, opening).write()
+        with self.meetings.opened(reply_id) as meeting:
+
+            def write() -> None:
+                opening = OpeningSpeech(self.client, request, meeting)
+                ReplyWriter(request, self.model, self.client, self.transcripts, self.run_tool, emit, opening).write()
+
+            self._run("reply", address, -1, write)
 
     def synthesize_speech(self, reply_id: str, sentence_index: int) -> None:
         meeting = self.meetings.find(reply_id) if sentence_index == 0 else None
@@ -134,8 +138,7 @@ class TalkingWork:
         if request is None:
             logger.info("speech_not_wanted", reply_id=reply_id, sentence_index=sentence_index)
             return
-        with self._running("speech", request.address, sentence_index):
-            self._speak(request, meeting)
+        self._run("speech", request.address, sentence_index, lambda: self._speak(request, meeting))
 
     def compress_frame(self, frame_id: str) -> None:
         raise ConfigurationError("frames are compressed by the vision worker")
@@ -164,8 +167,8 @@ class TalkingWork:
         """A worker that stops waits for nothing that it was not asked yet."""
         return body is None and self.stopping.has_begun and not self.cancellations.is_cancelled(reply_id)
 
-    @contextmanager
-    def _running(self, stage: Stage, address: Address, sentence_index: int) -> Iterator[None]:
+    def _run(self, stage: Stage, address: Address, sentence_index: int, body: Callable[[], None]) -> None:
+        """Not a context manager: what was cancelled since its request was taken must not run its body at all."""
         border = TaskBorder(self.writer)
         about: dict[str, tracing.Value] = {
             "session.id": address.session_id,
@@ -179,7 +182,7 @@ class TalkingWork:
             self.beats.beating(address, sentence_index),
             self.cancellations.watched(address.reply_id),
         ):
-            yield
+            body()
 
     def _speak(self, request: SpeechRequest, meeting: Meeting | None) -> None:
         def emit(entry: OutputEntry) -> None:
