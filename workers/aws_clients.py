@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import boto3
@@ -82,7 +83,7 @@ def make_client(
     )
     try:
         session: Any = boto3.session.Session()
-        return session.client(
+        client = session.client(
             service,
             region_name=settings.region,
             endpoint_url=endpoint_url,
@@ -91,6 +92,34 @@ def make_client(
         )
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"the {service} client cannot be made: {error}") from error
+    client.meta.events.register_first(
+        f"before-send.{client.meta.service_model.service_id.hyphenize()}", _stop_rehearsal
+    )
+    return client
+
+
+class _RehearsedError(Exception):
+    """A call has come as far as a rehearsal goes."""
+
+
+_is_rehearsal: ContextVar[bool] = ContextVar("_is_rehearsal", default=False)
+
+
+def _stop_rehearsal(**_: Any) -> None:
+    if _is_rehearsal.get():
+        raise _RehearsedError
+
+
+def rehearse_call(service: str, call: Callable[..., object], arguments: dict[str, Any]) -> None:
+    """Everything of a client's call but sending it: endpoint, credentials, body, signature. Raises a ProviderError."""
+    token = _is_rehearsal.set(True)
+    try:
+        with _named_errors(service):
+            call(**arguments)
+    except _RehearsedError:
+        return
+    finally:
+        _is_rehearsal.reset(token)
 
 
 def error_for_code(service: str, code: str, message: str, http_status: int = 400) -> ProviderError:

@@ -15,6 +15,7 @@ from workers.loop_lag import watch_loop
 from workers.lost_frames import LostFrames
 from workers.opening_speech import Meetings
 from workers.plugins import load_object, load_provider
+from workers.rehearsal import Rehearsal
 from workers.runtime import install_work
 from workers.settings import WorkerSettings
 from workers.stopping import Stopping
@@ -72,6 +73,8 @@ def start_talking(settings: WorkerSettings) -> None:
     waiting = waiting_client(settings.redis_url, max_connections=settings.max_concurrent_streams * 2 + 8)
     stopping = Stopping(cancellations, settings.stop_seconds)
     _stoppings[:] = [stopping]
+    model = load_provider(settings.language_model, LanguageModel, settings)
+    speech = load_provider(settings.text_to_speech, TextToSpeech, settings)
     work = TalkingWork(
         client=client,
         handover=Handover(waiting),
@@ -82,8 +85,10 @@ def start_talking(settings: WorkerSettings) -> None:
         beats=beats,
         stopping=stopping,
         hand_back=_hand_back,
-        model=load_provider(settings.language_model, LanguageModel, settings),
-        speech=load_provider(settings.text_to_speech, TextToSpeech, settings),
+        model=model,
+        speech=speech,
+        model_rehearsal=Rehearsal(model),
+        speech_rehearsal=Rehearsal(speech),
         run_tool=load_object("workers.tools.catalog.run_tool"),
         has_word_marks=settings.has_word_marks,
     )

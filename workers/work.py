@@ -15,6 +15,7 @@ from workers.errors import ConfigurationError, NovaError, ReplyCancelled, Stream
 from workers.language_model.contract import LanguageModel
 from workers.log_context import LogIds, working_for
 from workers.opening_speech import Meeting, Meetings, OpeningSpeech
+from workers.rehearsal import Rehearsal
 from workers.replying import ReplyWriter
 from workers.speaking import Speaking
 from workers.stopping import Stopping, WorkerStoppingError
@@ -106,12 +107,15 @@ class TalkingWork:
     hand_back: Callable[[str], None]
     model: LanguageModel
     speech: TextToSpeech
+    model_rehearsal: Rehearsal
+    speech_rehearsal: Rehearsal
     run_tool: RunTool
     has_word_marks: bool = True
 
     def generate_reply(self, reply_id: str) -> None:
         key, wait_seconds = keys.reply_request(reply_id), keys.PREPARED_REPLY_SECONDS
-        body = self._take(reply_id, key, wait_seconds, lambda: self.stopping.has_begun)
+        with self.model_rehearsal.meanwhile():
+            body = self._take(reply_id, key, wait_seconds, lambda: self.stopping.has_begun)
         if self._is_for_another(reply_id, body):
             self.hand_back(reply_id)
             return
@@ -134,7 +138,8 @@ class TalkingWork:
 
     def synthesize_speech(self, reply_id: str, sentence_index: int) -> None:
         meeting = self.meetings.find(reply_id) if sentence_index == 0 else None
-        request = self._take_speech(reply_id, sentence_index, meeting)
+        with self.speech_rehearsal.meanwhile():
+            request = self._take_speech(reply_id, sentence_index, meeting)
         if request is None:
             logger.info("speech_not_wanted", reply_id=reply_id, sentence_index=sentence_index)
             return

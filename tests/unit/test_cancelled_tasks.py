@@ -13,6 +13,7 @@ from workers.cancellation import Cancellations
 from workers.errors import ReplyCancelled
 from workers.language_model.contract import ModelOptions
 from workers.opening_speech import Meetings
+from workers.rehearsal import Rehearsal
 from workers.stopping import Stopping, WorkerStoppingError
 from workers.streams.codec import to_json
 from workers.streams.messages import ReplyRequest, SpeechRequest
@@ -39,7 +40,7 @@ class CancelledAsItIsTaken:
 
 def talking_work(body: bytes, written: Written) -> TalkingWork:
     cancellations = Cancellations()
-    writer = cast(Any, written)
+    writer, model = cast(Any, written), ScriptedModel()
     return TalkingWork(
         client=cast(Any, None),
         handover=cast(Any, CancelledAsItIsTaken(cancellations, body)),
@@ -50,8 +51,10 @@ def talking_work(body: bytes, written: Written) -> TalkingWork:
         beats=Beats(writer),
         stopping=Stopping(cancellations, limit_seconds=1.0),
         hand_back=pytest.fail,
-        model=ScriptedModel(),
+        model=model,
         speech=cast(Any, None),
+        model_rehearsal=Rehearsal(model),
+        speech_rehearsal=Rehearsal(None),
         run_tool=lambda name, arguments: pytest.fail("no tool was asked for"),
     )
 

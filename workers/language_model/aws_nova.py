@@ -17,6 +17,7 @@ from workers.aws_clients import (
     limit_next_read,
     make_client,
     provider_errors,
+    rehearse_call,
     retry_before_first,
 )
 from workers.errors import (
@@ -30,7 +31,7 @@ from workers.errors import (
     ProviderTimeoutError,
     ProviderUnavailableError,
 )
-from workers.language_model.contract import ModelEvent, ModelMessage, ModelRequest, TextDelta, TextPart
+from workers.language_model.contract import ModelEvent, ModelMessage, ModelOptions, ModelRequest, TextDelta, TextPart
 from workers.language_model.legal_history import shortened
 from workers.language_model.model_breaker import ModelBreaker
 from workers.language_model.nova_events import NovaAnswer
@@ -56,6 +57,9 @@ _NO_MODEL_CODES = frozenset({"AccessDeniedException", "ResourceNotFoundException
 _NO_MODEL_WORDS = ("model identifier is invalid", "on-demand throughput", "end of its life")
 _ELSEWHERE = (ProviderThrottledError, ProviderUnavailableError, ProviderTimeoutError, ModelUnavailableError)
 WITHOUT_TOOL: Final = "(The tool cannot be called now. Go on without it.)"
+_REHEARSED: Final = ModelRequest(
+    "", (ModelMessage("user", (TextPart("hello"),)),), ModelOptions("amazon.nova-lite-v1:0")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,9 @@ class AwsNova:
                     raise
                 fault = error
         raise fault
+
+    def rehearse(self) -> None:
+        rehearse_call(_SERVICE, self._client.converse_stream, converse_arguments(_REHEARSED))
 
     def _by_model(self, request: ModelRequest) -> list[ModelRequest]:
         """The request for each model that may answer it, the wanted one first."""

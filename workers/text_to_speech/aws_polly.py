@@ -16,6 +16,7 @@ from workers.aws_clients import (
     limit_next_read,
     make_client,
     provider_errors,
+    rehearse_call,
     retry_before_first,
 )
 from workers.errors import ProviderTimeoutError, ProviderUnavailableError
@@ -41,6 +42,7 @@ LIMITER_CONNECTIONS: Final = 32
 
 _SERVICE = "Polly"
 _SPEECH = {"OutputFormat": "pcm", "SampleRate": str(SAMPLE_RATE_HZ)}
+_REHEARSED: Final = VoiceOptions("Ruth", "generative", "en-US")
 _MARKS = {"OutputFormat": "json", "SpeechMarkTypes": ["word"]}
 
 log = structlog.get_logger(__name__)
@@ -96,6 +98,10 @@ class AwsPolly:
                 service=_SERVICE,
                 deadline_at=call.wait_until + FIRST_BYTE_LIMIT_SECONDS,
             )
+
+    def rehearse(self) -> None:
+        call = _Call("hello", _REHEARSED, Urgency.FIRST_SENTENCE, time.monotonic())
+        rehearse_call(_SERVICE, self._client.synthesize_speech, {**self._arguments(call, _REHEARSED.engine), **_SPEECH})
 
     def word_marks(self, text: str, voice: VoiceOptions) -> tuple[WordMark, ...]:
         """One call, never repeated, and only while no speech waits for its own."""
