@@ -18,6 +18,7 @@ from workers.plugins import load_object, load_provider
 from workers.rehearsal import Rehearsal
 from workers.runtime import install_work
 from workers.settings import WorkerSettings
+from workers.socket_look import look_without_waiting
 from workers.stopping import Stopping
 from workers.streams import keys
 from workers.streams.handover import Handover
@@ -96,6 +97,7 @@ def start_talking(settings: WorkerSettings) -> None:
     gevent.spawn(beats.run)
     gevent.spawn(watch_loop)
     measure_tasks()
+    look_without_waiting()
     install_work(work)
     logger.info("worker_ready", work="talking", model=settings.language_model, speech=settings.text_to_speech)
 
