@@ -8,6 +8,8 @@ PYTHON ?= $(shell for name in python3.12 python3.11 python3.13 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --use-pep517
+# A test that fails runs once more, two of them in each part; the list of those, with their tracebacks, ends the part.
+SUITE := $(BIN)/python -m pytest tests --reruns 1 --max-suite-reruns 2 --rerun-show-tracebacks
 NOT_INSTALLED := the packages could not be installed (see above); with a network that reaches PyPI, run it again
 LOCAL := NOVA_AUTH=$${NOVA_AUTH:-open} NOVA_PROVIDERS=$${NOVA_PROVIDERS:-local} NOVA_LOG_FORMAT=$${NOVA_LOG_FORMAT:-console}
 
@@ -21,10 +23,10 @@ run: $(VENV)/.runtime ## Start the whole system on this machine and print the pa
 
 test: $(VENV)/.testing ## Run the whole suite against a real Redis and the AWS emulator
 	@$(BIN)/python -m tests.system_tools
-	$(BIN)/python -m pytest tests -m "not chaos and not deployment" -n 2 -p tests.sharing_out
-	$(BIN)/python -m pytest tests -m chaos
+	$(SUITE) -m "not chaos and not deployment" -n 2 -p tests.sharing_out
+	$(SUITE) -m chaos
 	@$(BIN)/python -m tests.deployment.python312
-	$(BIN)/python -m pytest tests -m deployment
+	$(SUITE) -m deployment
 
 bench: $(VENV)/.testing ## Run the benchmarks and print their tables
 	$(BIN)/python -m tests.benchmarks
