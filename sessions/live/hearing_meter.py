@@ -117,6 +117,7 @@ class _MeteredStream:
 
     def __init__(self, stream: SpeechToTextStream, entry: _Stream, bytes_per_second: int) -> None:
         self._stream = stream
+        self._counter = stream if isinstance(stream, SoundCounter) else None
         self._entry = entry
         self._bytes_per_second = bytes_per_second
 
@@ -138,6 +139,5 @@ class _MeteredStream:
             self._entry.is_closed = True
 
     def _count(self, seconds: float) -> None:
-        stream = self._stream
-        known = stream.given_seconds if isinstance(stream, SoundCounter) else 0.0
+        known = self._counter.given_seconds if self._counter is not None else 0.0
         self._entry.seconds = max(self._entry.seconds + seconds, known)
