@@ -48,7 +48,7 @@ def _child(aws: EmulatorProcess, transport: str) -> dict[str, float]:
         check=True,
         timeout=LIMIT_SECONDS,
     )
-    figures: dict[str, float] = json.loads(done.stdout)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # log lines may stand before it
     return figures
 
 
